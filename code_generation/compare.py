@@ -1,0 +1,235 @@
+"""Whether an answer is the expected one. Pure functions, always outside the sandbox; policies by name, versioned.
+
+Values, default policy: Python's `==` on plain data. What was written in Python (`{"$py": ...}`) means its containers; what
+came as JSON can't say tuple, so there tuple and list are alike, at every depth. NaN equals nothing, text never equals a number.
+Text, default policy: line by line; blanks separate tokens; trailing empty lines don't count; tokens are equal as text or
+as decimal numbers, exactly, or within the last printed place where the expected one has a fraction or an exponent.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections import Counter
+from decimal import Decimal, DecimalException, localcontext
+from typing import TYPE_CHECKING, Any
+
+from code_generation.errors import UnknownName
+from code_generation.literals import from_json, is_python
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from code_generation.models import JsonValue
+
+VERSION = 1
+"""Of the policies below; certificates carry it."""
+
+DEFAULT: dict[str, Any] = {"name": "default"}
+
+_NUMBER = re.compile(rb"[+-]?(?:(?:0|[1-9][0-9]*)(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
+_MAX_NUMBER = 20_000
+"""Longest token, in characters, that is read as a number."""
+
+
+# ------------------------------------------------------------------------------------------------ values
+
+
+def equal_values(expected: JsonValue, answer: Any, scalars: Callable[[Any, Any], bool] | None = None) -> bool:
+    """Whether a decoded answer equals an expected value in its JSON form.
+
+    `scalars` decides about two leaves, `==` where it is None.
+    """
+    try:
+        return _match(expected, answer, scalars or _same)
+    except (RecursionError, ValueError, OverflowError):
+        return False
+
+
+def _same(expected: Any, answer: Any) -> bool:
+    return bool(expected == answer)
+
+
+def _match(expected: JsonValue, answer: Any, scalars: Callable[[Any, Any], bool]) -> bool:
+    if is_python(expected):
+        return _match_python(from_json(expected), answer, scalars)
+    if isinstance(expected, list):
+        return (
+            isinstance(answer, list | tuple)
+            and len(answer) == len(expected)
+            and all(_match(e, a, scalars) for e, a in zip(expected, answer, strict=True))
+        )
+    if isinstance(expected, dict):
+        return (
+            isinstance(answer, dict)
+            and answer.keys() == expected.keys()
+            and all(_match(v, answer[k], scalars) for k, v in expected.items())
+        )
+    return scalars(expected, answer)
+
+
+def _match_python(expected: Any, answer: Any, scalars: Callable[[Any, Any], bool]) -> bool:
+    if isinstance(expected, list | tuple):
+        return (
+            type(answer) is type(expected)
+            and len(answer) == len(expected)
+            and all(_match_python(e, a, scalars) for e, a in zip(expected, answer, strict=True))
+        )
+    if isinstance(expected, dict):
+        return (
+            isinstance(answer, dict)
+            and answer.keys() == expected.keys()
+            and all(_match_python(v, answer[k], scalars) for k, v in expected.items())
+        )
+    return scalars(expected, answer)
+
+
+def _close(abs_tol: float, rel_tol: float) -> Callable[[Any, Any], bool]:
+    def scalars(expected: Any, answer: Any) -> bool:
+        if _is_number(expected) and _is_number(answer):
+            return math.isclose(expected, answer, rel_tol=rel_tol, abs_tol=abs_tol) or expected == answer
+        return bool(expected == answer)
+
+    return scalars
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _identical(expected: Any, answer: Any) -> bool:
+    return type(expected) is type(answer) and bool(expected == answer)
+
+
+def _unordered_values(expected: JsonValue, answer: Any) -> bool:
+    wanted = from_json(expected) if is_python(expected) else expected
+    if not isinstance(wanted, list | tuple | set | frozenset) or not isinstance(answer, list | tuple | set | frozenset):
+        return equal_values(expected, answer)
+    left = list(answer)
+    for item in wanted:
+        position = next((i for i, a in enumerate(left) if equal_values(item, a)), None)
+        if position is None:
+            return False
+        del left[position]
+    return not left
+
+
+def compare_value(expected: JsonValue, answer: Any, policy: dict[str, Any] | None = None) -> bool:
+    """Whether a function's return value is right under a policy.
+
+    Raises:
+        UnknownName: there is no policy of that name.
+    """
+    policy = policy or DEFAULT
+    match policy["name"]:
+        case "default" | "lines" | "tokens":
+            return equal_values(expected, answer)
+        case "exact":
+            return equal_values(expected, answer, _identical)
+        case "float":
+            return equal_values(expected, answer, _close(*_tolerances(policy)))
+        case "unordered":
+            return _unordered_values(expected, answer)
+        case "any_of":
+            return any(equal_values(e, answer) for e in expected)
+    raise UnknownName("comparison", str(policy["name"]), POLICIES)
+
+
+def _tolerances(policy: dict[str, Any]) -> tuple[float, float]:
+    return float(policy.get("abs_tol", 1e-6)), float(policy.get("rel_tol", 1e-6))
+
+
+# ------------------------------------------------------------------------------------------------ text
+
+
+def compare_text(expected: str | list[str], got: bytes, policy: dict[str, Any] | None = None) -> bool:
+    """Whether what a program printed is right under a policy; bytes that are no UTF-8 equal nothing.
+
+    Raises:
+        UnknownName: there is no policy of that name.
+    """
+    policy = policy or DEFAULT
+    name = policy["name"]
+    if name == "any_of":
+        return any(compare_text(e, got) for e in ([expected] if isinstance(expected, str) else expected))
+    wanted = str(expected).encode("utf-8", "surrogatepass")
+    if wanted == got:
+        return True
+    match name:
+        case "default":
+            return _equal_lines(_lines(wanted), _lines(got), _equal_tokens)
+        case "exact":
+            return False
+        case "lines":
+            return _lines(wanted) == _lines(got)
+        case "tokens":
+            return _equal_lines([wanted], [got], _equal_tokens)
+        case "float":
+            return _equal_lines(_lines(wanted), _lines(got), _close_tokens(*_tolerances(policy)))
+        case "unordered":
+            return Counter(_lines(wanted)) == Counter(_lines(got))
+    raise UnknownName("comparison", str(name), POLICIES)
+
+
+POLICIES = ("default", "exact", "lines", "tokens", "float", "unordered", "any_of")
+
+
+def _lines(text: bytes) -> list[bytes]:
+    lines = [line.rstrip() for line in text.split(b"\n")]
+    while lines and not lines[-1]:
+        lines.pop()
+    return lines
+
+
+def _equal_lines(wanted: list[bytes], got: list[bytes], tokens: Callable[[bytes, bytes], bool]) -> bool:
+    if len(wanted) != len(got):
+        return False
+    for w, g in zip(wanted, got, strict=True):
+        if w != g:
+            wanted_tokens, got_tokens = w.split(), g.split()
+            if len(wanted_tokens) != len(got_tokens) or not all(map(tokens, wanted_tokens, got_tokens)):
+                return False
+    return True
+
+
+def _numbers(expected: bytes, got: bytes) -> tuple[Decimal, Decimal] | None:
+    if max(len(expected), len(got)) > _MAX_NUMBER or not (_NUMBER.fullmatch(expected) and _NUMBER.fullmatch(got)):
+        return None
+    try:
+        return Decimal(expected.decode("ascii")), Decimal(got.decode("ascii"))
+    except DecimalException:
+        return None
+
+
+def _equal_tokens(expected: bytes, got: bytes) -> bool:
+    if expected == got:
+        return True
+    numbers = _numbers(expected, got)
+    if numbers is None:
+        return False
+    e, g = numbers
+    if e == g:
+        return True
+    if not set(b".eE") & set(expected):
+        return False
+    try:
+        with localcontext() as context:
+            context.prec = len(expected) + len(got) + 30
+            half_a_unit = Decimal(5).scaleb(int(e.as_tuple().exponent) - 1)
+            millionth = Decimal("1e-6")
+            return abs(g - e) <= max(millionth * abs(e), min(millionth, half_a_unit))
+    except DecimalException:  # exponents beyond all reason
+        return False
+
+
+def _close_tokens(abs_tol: float, rel_tol: float) -> Callable[[bytes, bytes], bool]:
+    def tokens(expected: bytes, got: bytes) -> bool:
+        if expected == got:
+            return True
+        numbers = _numbers(expected, got)
+        if numbers is None:
+            return False
+        e, g = map(float, numbers)
+        return numbers[0] == numbers[1] or math.isclose(e, g, rel_tol=rel_tol, abs_tol=abs_tol)
+
+    return tokens

@@ -1,0 +1,125 @@
+"""Everything that can go wrong in a tool, as one small tree. A wrong answer is data and never appears here.
+
+    CodeGenerationError
+      ConfigError              the command line, a config file or the environment is not usable: exit 2
+      DataError                a file holds something that is not what it should be: exit 2
+        BadRow                 one row of a source: counted and reported, the others go on
+        UnknownName            a name that is in no table; lists those that are
+      ProviderError            the model's service did not give an answer
+        RateLimited            asked to come back later
+        ConversationOver       this conversation can't go on; what is there is its result
+          ContextOverflow      it no longer fits the model's context
+        RequestRejected        it will not answer this request, however often it is asked
+        AuthFailed             the key, the model name or the account is refused: retrying is no use
+      ExecutorError            the box, not the candidate, failed: an infra verdict
+        SandboxUnavailable     this machine can't contain untrusted code
+        SandboxLost            one run ended without a word
+
+A message says what was seen, what was expected and what to do. Refusals by a model are answers (`Completion.refusal`), not errors.
+"""
+
+from __future__ import annotations
+
+import difflib
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+
+class CodeGenerationError(Exception):
+    """Base of all errors of this package: `except CodeGenerationError` covers what a caller means."""
+
+
+class ConfigError(CodeGenerationError):
+    """The command line, a config file or the environment can't be used as given."""
+
+
+class DataError(CodeGenerationError):
+    """A file holds something else than it should."""
+
+
+class BadRow(DataError):
+    """One row of a source that can't become a problem; the load goes on and counts it."""
+
+    def __init__(self, source: str, row_id: str, reason: str) -> None:
+        super().__init__(f"{source}: row {row_id}: {reason}")
+        self.source = source
+        self.row_id = row_id
+        self.reason = reason
+
+
+class UnknownName(DataError):
+    """A name that stands in no table. The message lists the known ones and the nearest."""
+
+    def __init__(self, kind: str, name: str, known: Iterable[str], hint: str = "") -> None:
+        self.kind, self.name, self.known = kind, name, sorted(known)
+        near = difflib.get_close_matches(name, self.known, n=1)
+        guess = f" Did you mean {near[0]!r}?" if near else ""
+        super().__init__(f"unknown {kind} {name!r}; known: {', '.join(self.known)}.{guess}{' ' + hint if hint else ''}")
+
+
+class ProviderError(CodeGenerationError):
+    """The model's service gave no answer. `retryable` says whether asking again can help."""
+
+    retryable = True
+
+
+class RateLimited(ProviderError):
+    """The service asked to come back later; `retry_after_s` is its own wish, None where it gave none."""
+
+    def __init__(self, message: str, retry_after_s: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+
+
+class RequestRejected(ProviderError):
+    """The service understood the request and will not answer it as it is."""
+
+    retryable = False
+
+
+class ConversationOver(ProviderError):
+    """There will be no further answer in this conversation; what is there is its result."""
+
+    retryable = False
+
+
+class ContextOverflow(ConversationOver):
+    """The conversation is longer than the model's context."""
+
+
+class AuthFailed(ProviderError):
+    """Key, account or model name is refused: no call of this run can succeed."""
+
+    retryable = False
+
+
+class ExecutorError(CodeGenerationError):
+    """The box failed, not the candidate."""
+
+
+class SandboxUnavailable(ExecutorError):
+    """This machine can't contain untrusted code at the level that was asked for."""
+
+
+class SandboxLost(ExecutorError):
+    """A run ended without a status: killed from outside, or the machine is out of something."""
+
+
+@contextmanager
+def boundary(error: type[CodeGenerationError], what: str, *foreign: type[BaseException]) -> Iterator[None]:
+    """Translate the exceptions of a foreign library in one place; ours pass unchanged.
+
+    >>> with boundary(DataError, "problems.jsonl", ValueError):
+    ...     int("x")
+    Traceback (most recent call last):
+    code_generation.errors.DataError: problems.jsonl: invalid literal for int() with base 10: 'x'
+    """
+    try:
+        yield
+    except CodeGenerationError:
+        raise
+    except foreign or (Exception,) as e:
+        raise error(f"{what}: {e}" if str(e) else f"{what}: {type(e).__name__}") from e

@@ -1,0 +1,300 @@
+"""Builds the box around one run: started fresh as `python -s -P -S launch.py SPEC STATUS ANSWER`, standard library only.
+
+Level `full`: user (where not root), pid, mount, net, ipc and uts namespaces; a file system of its own that shows the
+standard library and installed packages read-only and nothing else; a uid of its own; no capabilities, no new privileges;
+limits on CPU, memory, files, processes, disk. The candidate is a child of a small pid 1, whose end ends everything.
+Level `weak`: a session of its own, a scrubbed environment and the limits; the file system and the network are open.
+
+What is covered: see docs/safety.md for what each level holds back, and how that is checked at every start.
+What is not covered: kernel exploits, CPU side channels; at `weak` also reading files, the network and same-user processes.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import marshal
+import os
+import resource
+import select
+import signal
+import stat
+import sys
+import time
+
+MS_RDONLY, MS_NOSUID, MS_NODEV, MS_NOEXEC, MS_REMOUNT, MS_BIND, MS_REC, MS_PRIVATE = (
+    1,
+    2,
+    4,
+    8,
+    32,
+    4096,
+    16384,
+    1 << 18,
+)
+CLONE_NEWNS, CLONE_NEWUTS, CLONE_NEWIPC = 0x20000, 0x4000000, 0x8000000
+CLONE_NEWUSER, CLONE_NEWPID, CLONE_NEWNET = 0x10000000, 0x20000000, 0x40000000
+PR_SET_PDEATHSIG, PR_SET_DUMPABLE, PR_CAPBSET_DROP, PR_SET_CHILD_SUBREAPER, PR_SET_NO_NEW_PRIVS = 1, 4, 24, 36, 38
+MNT_DETACH = 2
+SYS_PIVOT_ROOT = {"x86_64": 155, "aarch64": 41}
+CANDIDATE_UID = 1_000_000  # plus the launcher's pid: a uid that no other run has
+
+libc = ctypes.CDLL(None, use_errno=True)
+
+
+def check(result, what):
+    """Raise OSError for a C call that failed."""
+    if result != 0:
+        code = ctypes.get_errno()
+        raise OSError(code, f"{what}: {os.strerror(code)}")
+
+
+def mount(source, target, kind, flags, data=""):
+    """mount(2)."""
+    args = (
+        os.fsencode(source),
+        os.fsencode(target),
+        kind.encode() or None,
+        ctypes.c_ulong(flags),
+        data.encode() or None,
+    )
+    check(libc.mount(*args), f"mount {target}")
+
+
+def enter_namespaces():
+    """Leave the host's namespaces; the next child is pid 1 of its own. As root without a user namespace where that works."""
+    flags = CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWPID | CLONE_NEWNET
+    if os.geteuid() == 0 and libc.unshare(flags) == 0:
+        return False
+    uid, gid = os.geteuid(), os.getegid()
+    check(libc.unshare(CLONE_NEWUSER | flags), "unshare")
+    for name, text in (("setgroups", "deny"), ("uid_map", f"1000 {uid} 1"), ("gid_map", f"1000 {gid} 1")):
+        with open(f"/proc/self/{name}", "w") as f:
+            f.write(text)
+    return True
+
+
+def build_root(base, visible, limits):
+    """Make and enter a file system that shows `visible` paths read-only, a few devices, and empty places to write."""
+    mount("none", "/", "", MS_REC | MS_PRIVATE)
+    mount("tmpfs", base, "tmpfs", MS_NOSUID | MS_NODEV, f"size={limits['disk_mb']}m,nr_inodes=16384,mode=755")
+    for path in visible:
+        bind(path, base + path)
+    os.makedirs(f"{base}/dev", exist_ok=True)
+    for name in ("null", "zero", "full", "random", "urandom"):
+        bind(f"/dev/{name}", f"{base}/dev/{name}", read_only=False)
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        os.symlink(f"/proc/self/fd/{number}", f"{base}/dev/{name}")
+    os.symlink("/proc/self/fd", f"{base}/dev/fd")
+    for name in ("work", "tmp", "var/tmp", "dev/shm"):
+        os.makedirs(f"{base}/{name}", exist_ok=True)
+        os.chmod(f"{base}/{name}", 0o1777)
+    os.makedirs(f"{base}/proc")
+    try:
+        mount("proc", f"{base}/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, "hidepid=2")
+    except OSError:
+        pass  # where /proc is masked (in containers) a new one is refused: the program goes without
+    os.makedirs(f"{base}/old")
+    check(libc.syscall(SYS_PIVOT_ROOT[os.uname().machine], os.fsencode(base), os.fsencode(f"{base}/old")), "pivot_root")
+    os.chdir("/")
+    check(libc.umount2(b"/old", MNT_DETACH), "umount")
+    os.rmdir("/old")
+
+
+def bind(source, target, read_only=True):
+    """Show a file or folder of the host at another place; a symbolic link is made again."""
+    try:
+        mode = os.lstat(source).st_mode
+    except OSError:
+        return
+    os.makedirs(os.path.dirname(target), exist_ok=True)
+    if stat.S_ISLNK(mode):
+        os.symlink(os.readlink(source), target)
+        return
+    if stat.S_ISDIR(mode):
+        os.makedirs(target, exist_ok=True)
+    else:
+        os.close(os.open(target, os.O_CREAT | os.O_WRONLY, 0o644))
+    mount(source, target, "", MS_BIND | MS_REC)
+    if read_only:
+        kept = os.statvfs(target).f_flag & (MS_NOEXEC | os.ST_NOATIME | os.ST_NODIRATIME)  # locked in a user namespace
+        mount("none", target, "", MS_BIND | MS_REMOUNT | MS_RDONLY | MS_NOSUID | MS_NODEV | kept)
+
+
+def drop_rights(uid):
+    """Give up every privilege for good. None keeps the uid (inside a user namespace there is only one)."""
+    if uid is not None:
+        os.setgroups([])
+        os.setresgid(uid, uid, uid)
+        os.setresuid(uid, uid, uid)
+    for capability in range(64):
+        libc.prctl(PR_CAPBSET_DROP, capability, 0, 0, 0)
+    header = (ctypes.c_uint32 * 2)(0x20080522, 0)
+    check(libc.capset(header, (ctypes.c_uint32 * 6)()), "capset")
+    check(libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), "no_new_privs")
+    libc.prctl(PR_SET_DUMPABLE, 1, 0, 0, 0)  # else /proc/self/fd, and with it /dev/stdin, is closed to the program
+
+
+def set_limits(limits):
+    """Cap what every process of the run may use."""
+    mib = 1 << 20
+    seconds = max(1, int(limits["timeout_s"] + 0.999))
+    for kind, soft, hard in (
+        (resource.RLIMIT_CPU, seconds, seconds + 1),
+        (resource.RLIMIT_AS, limits["memory_mb"] * mib, limits["memory_mb"] * mib),
+        (resource.RLIMIT_FSIZE, limits["output_mb"] * mib, limits["output_mb"] * mib),
+        (resource.RLIMIT_NPROC, limits["processes"], limits["processes"]),
+        (resource.RLIMIT_NOFILE, 256, 256),
+        (resource.RLIMIT_CORE, 0, 0),
+    ):
+        ceiling = resource.getrlimit(kind)[1]
+        if ceiling != resource.RLIM_INFINITY:
+            soft, hard = min(soft, ceiling), min(hard, ceiling)
+        resource.setrlimit(kind, (soft, hard))
+
+
+def candidate(spec, answer_fd, uid, old_mask):
+    """In the child: become the candidate. Returns its exit status; the interpreter then ends as usual."""
+    os.setsid()
+    for number in range(1, signal.NSIG):
+        if number not in (signal.SIGKILL, signal.SIGSTOP, signal.SIGPIPE, signal.SIGXFSZ):
+            try:
+                signal.signal(number, signal.SIG_DFL)
+            except (OSError, ValueError):
+                pass
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.pthread_sigmask(signal.SIG_SETMASK, old_mask)
+    if answer_fd != 3:
+        os.dup2(answer_fd, 3)
+    os.closerange(4, 4096)
+    os.chdir(spec["work"])
+    os.environ["HOME"] = spec["work"]
+    if spec["level"] == "full":
+        drop_rights(uid)
+    else:
+        check(libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), "no_new_privs")
+    set_limits(spec["limits"])
+    sys.path[:] = [p for p in sys.path if p and p != spec["here"]] + spec["packages"]
+    inside = type(sys)("inside")
+    sys.modules["inside"] = inside
+    exec(spec["inside"], inside.__dict__)  # noqa: S102
+    job = spec["job"]
+    del spec["job"], spec["inside"]
+    return inside.run(job, 3)
+
+
+def supervise(spec, answer_fd, status_fd, uid):
+    """Run the candidate as a child, wait for its end or the limit, then end and reap all it left. Returns in the child."""
+    old_mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGCHLD})
+    started = time.monotonic()
+    deadline = started + spec["wall_s"]
+    child = os.fork()
+    if child == 0:
+        return candidate(spec, answer_fd, uid, old_mask)
+    exit_status = None
+    while exit_status is None and (left := deadline - time.monotonic()) > 0:
+        signal.sigtimedwait({signal.SIGCHLD}, left)
+        exit_status = reap(child, os.WNOHANG)
+    wall_s = time.monotonic() - started
+    timed_out = exit_status is None
+    end_all(spec["level"])
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    status = {
+        "exit": os.waitstatus_to_exitcode(exit_status) if exit_status is not None else None,
+        "timed_out": timed_out,
+        "cpu_s": usage.ru_utime + usage.ru_stime,
+        "wall_s": wall_s,
+        "memory_mb": usage.ru_maxrss / 1024,
+    }
+    os.write(status_fd, repr(status).encode())
+    os._exit(0)
+
+
+def reap(child, flags):
+    """Collect ended processes; the raw exit status of `child` if it is among them, else None."""
+    found = None
+    while True:
+        try:
+            pid, raw = os.waitpid(-1, flags)
+        except ChildProcessError:
+            return found
+        if pid == 0:
+            return found
+        if pid == child:
+            found = raw
+
+
+def end_all(level):
+    """Kill and reap every process of the run. In a pid namespace one call reaches all; else descendants are hunted."""
+    if level == "full":
+        try:
+            os.kill(-1, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+        reap(None, 0)
+        return
+    for _ in range(1000):
+        children = descendants(os.getpid())
+        if not children:
+            break
+        for pid in children:
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except (ProcessLookupError, PermissionError):
+                pass
+        reap(None, os.WNOHANG)
+        time.sleep(0.002)
+
+
+def descendants(root):
+    """Pids below a process, from /proc; zombies that wait for this process included."""
+    parents = {}
+    for name in os.listdir("/proc"):
+        if name.isdigit():
+            try:
+                with open(f"/proc/{name}/stat", "rb") as f:
+                    parents[int(name)] = int(f.read().rpartition(b")")[2].split()[1])
+            except (OSError, ValueError, IndexError):
+                pass
+    found, grew = {root}, True
+    while grew:
+        more = {pid for pid, parent in parents.items() if parent in found} - found
+        found |= more
+        grew = bool(more)
+    return found - {root}
+
+
+def main():
+    """Read the spec, build the box, run; only the candidate's process returns from here."""
+    spec_fd, status_fd, answer_fd = map(int, sys.argv[1:4])
+    with os.fdopen(spec_fd, "rb") as f:
+        spec = marshal.load(f)  # noqa: S302 - from the process that started this one, and nobody else
+    try:
+        libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+        if os.getppid() != spec["parent"]:
+            os._exit(1)
+        libc.prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)
+        uid = None
+        if spec["level"] == "full":
+            alive, mine = os.pipe()
+            if not enter_namespaces():
+                uid = CANDIDATE_UID + os.getpid()
+            first = os.fork()
+            if first:
+                os.close(alive)
+                os.waitpid(first, 0)
+                os._exit(0)
+            os.close(mine)
+            libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+            if select.select([alive], [], [], 0)[0]:
+                os._exit(1)  # the launcher died before the line above took hold
+            build_root(spec["base"], spec["visible"], spec["limits"])
+        else:
+            libc.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+    except OSError as e:
+        os.write(status_fd, repr({"setup_error": str(e)}).encode())
+        os._exit(1)
+    return supervise(spec, answer_fd, status_fd, uid)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,370 @@
+"""Every command of `codegen`, a screen each: parse, call, say what was done. What they do lives in the rooms below.
+
+Exit codes: 0 done · 1 finished, but something asked for was not got · 2 usage or configuration · 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+
+import cyclopts
+from cyclopts import App, Parameter
+
+from code_generation import __version__
+from code_generation.config import read_toml
+from code_generation.errors import CodeGenerationError, UnknownName
+from code_generation.grader import GraderOptions, open_grader
+from code_generation.grading import Tests, check_claims, grade_file, read_candidates, read_claims
+from code_generation.jsonl import encode, print_error
+from code_generation.loaders import LoadOptions, dataset_of
+from code_generation.providers import ModelOptions
+from code_generation.run import PromptOptions, RunSummary, ScrapeOptions, ScrapeRun, resume_command
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from cyclopts.argument import ArgumentCollection
+
+DONE, NOT_ALL, USAGE, INTERRUPTED = 0, 1, 2, 130
+
+ALIASES = {
+    "--timeout": "--timeout-s",
+    "--num-problems": "--limit",
+    "--max-problems": "--limit",
+    "--start-idx": "--start",
+    "--random-seed": "--seed",
+    "--force-regenerate": "--force",
+}
+"""What other systems of the field call our flags."""
+
+Flat = Parameter(name="*")
+"""Fields of an options class become flags; their docstrings are the help."""
+Positional = Annotated[Path, Parameter(negative=())]
+
+app = App(
+    name="codegen",
+    help="Programming problems and a model in; code that is proven to pass, its conversation and training files out.",
+    version=__version__,
+    help_format="markdown",
+    default_parameter=Parameter(negative=()),
+)
+
+
+# ------------------------------------------------------------------------------------------------ commands
+
+
+@app.command
+def demo(*, output_dir: Path = Path("demo_output")) -> int:
+    """Run the whole main job offline, in seconds: problems, code, grades, repair after feedback, training file.
+
+    Example: `codegen demo`
+
+    Args:
+        output_dir: Folder for problems.jsonl, solutions.jsonl, unsolved.jsonl and sft.jsonl.
+    """
+    from code_generation.demo import run_demo  # noqa: PLC0415 - a command pays for its own imports only
+
+    return asyncio.run(run_demo(output_dir))
+
+
+@app.command
+def preprocess(
+    dataset: str,
+    /,
+    *,
+    output: Path,
+    options: Annotated[LoadOptions, Flat] = LoadOptions(),  # noqa: B008 - frozen
+) -> int:
+    """Turn a data set into a problem file; OUTPUT.manifest.json beside it accounts for every row.
+
+    Example: `codegen preprocess jsonl --source datasets/samples_raw.jsonl --output problems.jsonl`
+
+    Args:
+        dataset: Name of the data set (mbpp, jsonl).
+        output: Problem file to write.
+    """
+    from code_generation.preprocess import manifest_path, preprocess  # noqa: PLC0415
+
+    manifest = preprocess(dataset_of(dataset), options, output)
+    bad = manifest["bad_rows"]
+    kinds = ", ".join(f"{n} {kind}" for kind, n in manifest["tests"].items())
+    print(f"{manifest['problems_out']} problems from {manifest['rows_in']} rows -> {output} (tests: {kinds})")
+    print(f"manifest: {manifest_path(output)}")
+    for row in bad[:5]:
+        print_error(f"bad row {row['place']}: {row['reason']}")
+    if bad:
+        print_error(f"{len(bad)} bad rows left out; all are listed in {manifest_path(output)}")
+    return DONE
+
+
+@app.command
+def validate(
+    file: Path,
+    /,
+    *,
+    check_canonical: bool = False,
+    output: Path | None = None,
+    grading: Annotated[GraderOptions, Flat] = GraderOptions(),  # noqa: B008
+) -> int:
+    """Check a problem file: shape, duplicates, private tests in statements; with --check-canonical every reference too.
+
+    Exit status 1 for errors, 0 where there are only warnings.
+
+    Example: `codegen validate datasets/samples.jsonl --check-canonical`
+
+    Args:
+        file: Problem file.
+        check_canonical: Run every reference solution through all tests of its problem.
+        output: Write the report as JSON.
+    """
+    from code_generation.audit import check_references, check_shape  # noqa: PLC0415
+
+    report, problems = check_shape(file)
+
+    async def references() -> None:
+        async with open_grader(grading) as grader:
+            await check_references(problems, grader, report)
+
+    if check_canonical:
+        asyncio.run(references())
+    for kind, found in (("error", report.errors), ("warning", report.warnings)):
+        for item in found[:20]:
+            print(f"{kind}: {item['place']} {item['problem_id']}: {item['reason']}")
+        if len(found) > 20:  # noqa: PLR2004
+            print(f"... and {len(found) - 20} more {kind}s")
+    print(f"{report.problems} problems, {len(report.errors)} errors, {len(report.warnings)} warnings")
+    if check_canonical:
+        total = report.references_passed + report.references_failed + report.references_infra
+        print(f"references: {report.references_passed} of {total} pass; {report.references_missing} problems have none")
+    if output is not None:
+        _write_text(output, encode(vars(report)) + "\n")
+    return NOT_ALL if report.errors else DONE
+
+
+@app.command
+def scrape(
+    in_: Annotated[Path, Parameter(name="IN")], out: Annotated[Path, Parameter(name="OUT")], /, *,
+    model: Annotated[ModelOptions, Flat] = ModelOptions(),  # noqa: B008
+    prompts: Annotated[PromptOptions, Flat] = PromptOptions(),  # noqa: B008
+    options: Annotated[ScrapeOptions, Flat] = ScrapeOptions(),  # noqa: B008
+    grading: Annotated[GraderOptions, Flat] = GraderOptions(),  # noqa: B008
+    config: Path | None = None, dry_run: bool = False,
+) -> int:  # fmt: skip
+    """Solve problems in several turns: ask, run the tests, give feedback, ask again. The same command again resumes.
+
+    Solved problems go to OUT, the others to the error log; each is one durable row the moment it ends.
+
+    Example: `codegen scrape datasets/three_sample.jsonl solutions.jsonl --model scripted:flaky`
+
+    Args:
+        in_: Problem file.
+        out: Result file; rows are appended.
+        config: TOML file with flags under [scrape], see configs/scrape.example.toml.
+        dry_run: Print the exact first prompt and what would run, and stop.
+    """
+    del config  # read by `_config_file` before the flags are
+    run = ScrapeRun.prepare(in_, out, model=model, prompts=prompts, grading=grading, options=options)
+    if dry_run:
+        print(run.first_prompt())
+        print(f"\nwould ask {run.choice!r} about {len(run.ids)} problems of {in_}, {options.samples_per_problem} "
+              f"conversation(s) each of at most {options.max_turns} turns; results: {out}, unsolved: {run.unsolved}")  # fmt: skip
+        return DONE
+    summary = asyncio.run(run.run())
+    print(say_summary(summary, run))
+    if summary.interrupted:
+        print_error(f"interrupted; this resumes: {resume_command()}")
+        return INTERRUPTED
+    for reason, count in summary.failures.most_common(5):
+        print_error(f"{count} problems without a result: {reason}")
+    return NOT_ALL if summary.failures else DONE
+
+
+def say_summary(summary: RunSummary, run: ScrapeRun) -> str:
+    """What a run did, for people."""
+    before = f", {summary.done_before} were done before" if summary.done_before else ""
+    return (
+        f"{summary.total} conversations{before}: {summary.note()} ({summary.verified} verified, {summary.repaired} "
+        f"repaired after feedback, {summary.turns} turns)\nresults: {run.out}\nunsolved: {run.unsolved}"
+    )
+
+
+@app.command
+def grade(
+    problems: Path, candidates: Path, /, *, output: Path, tests: Tests = "all", stop_early: bool = False,
+    force: bool = False, grading: Annotated[GraderOptions, Flat] = GraderOptions(),  # noqa: B008
+) -> int:  # fmt: skip
+    """Grade code from anywhere. Wrong answers are results: exit status 1 only where the sandbox failed.
+
+    CANDIDATES holds rows `{"problem_id", "candidate_id"?, "code"}`, or `"response"` with a raw reply.
+
+    Example: `codegen grade datasets/three_sample.jsonl datasets/three_candidates.jsonl --output verdicts.jsonl`
+
+    Args:
+        problems: Problem file.
+        candidates: Candidates file.
+        output: Verdict file, a row a candidate in input order; the same command again resumes.
+        tests: Which tests decide.
+        stop_early: Leave out a candidate's tests after the first that does not pass.
+        force: Start anew; earlier verdicts are kept beside as .bak.
+    """
+    wanted = read_candidates(problems, candidates)
+
+    async def run() -> int:
+        async with open_grader(grading) as grader:
+            counts = await grade_file(wanted, output, grader, tests=tests, stop_early=stop_early, force=force)
+        kept = f" ({counts.kept} judged before)" if counts.kept else ""
+        print(
+            f"{len(wanted)} candidates{kept}: {counts.passed} pass, {counts.failed} fail, {counts.infra} infra -> {output}"
+        )
+        return NOT_ALL if counts.infra else DONE
+
+    return asyncio.run(run())
+
+
+@app.command
+def verify(
+    files: Annotated[list[Path], Parameter(name="FILE")], /, *,
+    results: Annotated[list[Path] | None, Parameter(consume_multiple=True)] = None,
+    grading: Annotated[GraderOptions, Flat] = GraderOptions(),  # noqa: B008
+) -> int:  # fmt: skip
+    """Grade every row again that claims to be verified; a line and exit status 1 where a claim does not hold.
+
+    Example: `codegen verify demo_output/solutions.jsonl`
+
+    Args:
+        files: Result files, or exports of them.
+        results: Result files that the exports came from: an export holds no tests.
+    """
+    counts: Counter[str] = Counter()
+
+    async def run() -> None:
+        async with open_grader(grading) as grader:
+            async for claim, faults in check_claims(read_claims(files, results or []), grader):
+                counts["claims"] += 1
+                if faults:
+                    counts["broken"] += 1
+                    print(f"{claim.place} {claim.problem_id}: {'; '.join(faults)}")
+
+    asyncio.run(run())
+    print(
+        f"{counts['claims']} verified rows checked: {counts['claims'] - counts['broken']} hold, {counts['broken']} do not"
+    )
+    return NOT_ALL if counts["broken"] else DONE
+
+
+@app.command
+def export(
+    results: Annotated[list[Path], Parameter(name="RESULTS")], /, *,
+    format_: Annotated[str, Parameter(name="--format")] = "sft", output: Path,
+) -> int:  # fmt: skip
+    """Make a training file of verified results.
+
+    Check your provider's terms before you train on a model's answers.
+
+    Example: `codegen export demo_output/solutions.jsonl --format sft --output sft.jsonl`
+
+    Args:
+        results: Result files.
+        format_: Training format: sft.
+        output: File to write.
+    """
+    from code_generation.exporters import export as export_results  # noqa: PLC0415
+
+    read, written = export_results(results, format_, output)
+    print(f"{written} {format_} rows from {read} results -> {output}")
+    return DONE
+
+
+# ------------------------------------------------------------------------------------------------ the door
+
+
+def _config_file(_app: App, commands: tuple[str, ...], arguments: ArgumentCollection) -> None:
+    """Values for flags that were not typed: from the file that --config names, section by command; then the environment.
+
+    CODEGEN_MODEL sets --model, CODEGEN_BASE_URL sets --base-url, and so on.
+    """
+    by_flag = {name: a for a in arguments for name in a.names if name.startswith("--")}
+    config = by_flag.get("--config")
+    values: dict[str, Any] = {}
+    if config is not None and config.tokens:
+        path = Path(config.tokens[0].value)
+        values = read_toml(path).get(commands[-1], {})
+        known = {name[2:].replace("-", "_") for name in by_flag}
+        if unknown := sorted(k for k in values if k.replace("-", "_") not in known):
+            raise UnknownName(f"key in {path}", unknown[0], known)
+    for flag, argument in by_flag.items():
+        key = flag[2:].replace("-", "_")
+        value = next((v for k, v in values.items() if k.replace("-", "_") == key), _environment(os.environ, key))
+        if not argument.tokens and value is not None and flag not in {"--config", "--help", "--version"}:
+            for item in value if isinstance(value, list) else [value]:
+                text = str(item).lower() if isinstance(item, bool) else str(item)
+                argument.append(cyclopts.Token(keyword=flag, value=text, source="config"))
+
+
+def _environment(environment: Mapping[str, str], key: str) -> str | None:
+    return environment.get(f"CODEGEN_{key.upper()}") or None
+
+
+app.config = (_config_file,)
+
+
+def run_command(*arguments: str) -> NoReturn:
+    """Run one command line and exit with its status; mistakes are one line, never a traceback."""
+    tokens = [_canonical(a) for a in arguments]
+    try:
+        status = app(tokens, exit_on_error=False, print_error=False, result_action="return_value")
+    except cyclopts.CycloptsError as e:
+        print_error(f"codegen: {' '.join(str(e).split())} Try: codegen {_command(tokens)}--help")
+        status = USAGE
+    except CodeGenerationError as e:
+        print_error(f"codegen: {e}")
+        status = USAGE
+    except BaseExceptionGroup as group:
+        first = group
+        while isinstance(first, BaseExceptionGroup):
+            first = first.exceptions[0]
+        if not isinstance(first, CodeGenerationError):
+            raise
+        print_error(f"codegen: {first}")
+        status = USAGE
+    except (KeyboardInterrupt, asyncio.CancelledError):
+        print_error(f"interrupted; this resumes: {resume_command()}")
+        status = INTERRUPTED
+    except BrokenPipeError:  # the reader of our output has gone, `codegen validate F | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        status = NOT_ALL
+    sys.exit(status if isinstance(status, int) else DONE)
+
+
+def _canonical(argument: str) -> str:
+    flag, equals, value = argument.partition("=")
+    return f"{ALIASES.get(flag, flag)}{equals}{value}"
+
+
+def _command(tokens: list[str]) -> str:
+    return f"{tokens[0]} " if tokens and tokens[0] in app else ""
+
+
+def _write_text(path: Path, text: str) -> None:
+    from code_generation.errors import ConfigError  # noqa: PLC0415
+
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    except OSError as e:
+        msg = f"{path} can't be written ({e.strerror})"
+        raise ConfigError(msg) from None
+
+
+def main() -> None:
+    """The console script `codegen`."""
+    run_command(*sys.argv[1:])
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,263 @@
+"""Candidates from anywhere, graded file to file: what `codegen grade` and `codegen verify` do."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from code_generation.certificate import contradictions, sha256_text
+from code_generation.concurrency import in_order
+from code_generation.errors import CodeGenerationError, ConfigError, DataError
+from code_generation.extract import extract_code
+from code_generation.jsonl import JsonlWriter, keep_backup, read_objects, write_lines
+from code_generation.loaders.jsonl import read_problems
+from code_generation.models import Grade, Outcome
+from code_generation.progress import Progress
+from code_generation.records import to_json_object
+from code_generation.results import read_results
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterable, Iterator
+    from pathlib import Path
+
+    from code_generation.grader import TestExecutionGrader
+    from code_generation.models import CodeProblem, GenerationResult, JsonValue, TestCase
+
+Tests = Literal["all", "public", "private"]
+AT_A_TIME = 16
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """One row of a candidates file."""
+
+    problem: CodeProblem
+    candidate_id: str | None
+    code: str | None
+    """None: the row was a raw reply without code in it."""
+
+
+def read_candidates(problems: Path, candidates: Path) -> list[Candidate]:
+    """Read both files whole, so that a mistake shows before anything runs.
+
+    Raises:
+        DataError: names the line.
+    """
+    known = {p.problem_id: p for p in read_problems(problems)}
+    found = []
+    for number, row in read_objects(candidates):
+        problem = known.get(row.get("problem_id", ""))
+        if problem is None:
+            msg = f"{candidates}: line {number}: problem_id {row.get('problem_id')!r} is not in {problems}"
+            raise DataError(msg)
+        code, response = row.get("code"), row.get("response")
+        if not isinstance(code, str) and not isinstance(response, str):
+            msg = f'{candidates}: line {number}: expected "code" or "response" with text'
+            raise DataError(msg)
+        code = code if isinstance(code, str) else extract_code(str(response), problem.view())
+        identity = row.get("candidate_id")
+        found.append(Candidate(problem, None if identity is None else str(identity), code))
+    return found
+
+
+@dataclass
+class GradeCounts:
+    """What grading a file gave."""
+
+    passed: int = 0
+    failed: int = 0
+    infra: int = 0
+    kept: int = 0
+    """Of these, verdicts that the file held already."""
+
+    def count(self, verdict: str) -> None:
+        """Add one."""
+        self.passed += verdict == "pass"
+        self.failed += verdict == "fail"
+        self.infra += verdict == "infra"
+
+
+async def grade_file(
+    candidates: list[Candidate],
+    output: Path,
+    grader: TestExecutionGrader,
+    *,
+    tests: Tests = "all",
+    stop_early: bool = False,
+    force: bool = False,
+) -> GradeCounts:
+    """Write one verdict row a candidate, in their order, each durable when it is there; the same call again resumes.
+
+    Verdicts `infra` that an earlier run left are judged again.
+
+    Raises:
+        ConfigError: the output holds verdicts of other candidates or other tests.
+    """
+    if force:
+        keep_backup(output)
+    earlier = _earlier_verdicts(output, candidates, tests)
+    counts = GradeCounts(kept=sum(row["verdict"] != "infra" for row in earlier))
+    todo = [i for i in range(len(candidates)) if i >= len(earlier) or earlier[i]["verdict"] == "infra"]
+
+    async def judge(number: int) -> dict[str, JsonValue]:
+        candidate = candidates[number]
+        chosen = select_tests(candidate.problem, tests)
+        if candidate.code is None:
+            outcomes = [Outcome(status="not_run", is_public=t.is_public, error="no code found") for t in chosen]
+            grade = grader.sum_up(chosen, outcomes)
+        else:
+            grade = await grader.grade(candidate.problem, candidate.code, chosen, stop_early=stop_early)
+        return _verdict_row(candidate, grade, tests)
+
+    rows = list(earlier)
+    for row in earlier:
+        if row["verdict"] != "infra":
+            counts.count(row["verdict"])
+    with JsonlWriter(output) as verdicts, Progress("grade", len(todo)) as progress:
+        async for number, row in in_order(todo, judge, AT_A_TIME):
+            if number < len(earlier):
+                rows[number] = row
+            else:
+                rows.append(row)
+                verdicts.append(row)
+            counts.count(row["verdict"])
+            progress.step(f"{counts.passed} pass, {counts.failed} fail, {counts.infra} infra")
+    if rows[: len(earlier)] != earlier:
+        write_lines(output, rows)
+    return counts
+
+
+def select_tests(problem: CodeProblem, tests: Tests) -> list[TestCase]:
+    """The public, the private or all tests of a problem."""
+    return {"all": problem.test_cases, "public": problem.public_tests, "private": problem.private_tests}[tests]
+
+
+def _verdict_row(candidate: Candidate, grade: Grade, tests: Tests) -> dict[str, JsonValue]:
+    return {
+        "problem_id": candidate.problem.problem_id,
+        "candidate_id": candidate.candidate_id,
+        "verdict": grade.verdict,
+        "n_passed": grade.n_passed,
+        "n_tests": grade.n_tests,
+        "reward": grade.reward,
+        "fraction": grade.fraction,
+        "outcomes": [to_json_object(o) for o in grade.outcomes],
+        "tests": tests,
+        "code_sha256": None if candidate.code is None else sha256_text(candidate.code),
+        "executor": grade.executor,
+        "isolation": grade.isolation,
+    }
+
+
+def _earlier_verdicts(output: Path, candidates: list[Candidate], tests: Tests) -> list[dict[str, JsonValue]]:
+    """Rows that an interrupted run left, checked to be the start of what is to be written."""
+    if not output.exists():
+        return []
+    rows = [row for _, row in read_objects(output, torn_tail=True)]
+    for number, row in enumerate(rows):
+        mine = _identity(candidates[number], tests) if number < len(candidates) else None
+        theirs = tuple(row.get(k) for k in ("problem_id", "candidate_id", "code_sha256", "tests"))
+        if mine != theirs:
+            msg = f"{output} holds other verdicts (from line {number + 1}); choose another file, or --force to keep it as .bak"
+            raise ConfigError(msg)
+    return rows
+
+
+def _identity(candidate: Candidate, tests: Tests) -> tuple[str | None, ...]:
+    code = None if candidate.code is None else sha256_text(candidate.code)
+    return candidate.problem.problem_id, candidate.candidate_id, code, tests
+
+
+# ------------------------------------------------------------------------------------------------ verify
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A row that says it is verified, with what is needed to check that."""
+
+    place: str
+    problem_id: str
+    result: GenerationResult | None
+    code: str | None
+    faults: list[str]
+    """What contradicts the claim before anything is run."""
+
+
+def read_claims(files: Iterable[Path], results: Iterable[Path]) -> Iterator[Claim]:
+    """Every row of result files and exports that claims to be verified.
+
+    Raises:
+        DataError, ConfigError: a file of another kind; an export without the run it came from.
+    """
+    runs: dict[tuple[str, str | None], GenerationResult] = {}
+    for path in results:
+        for _, result in read_results(path):
+            if result.verified and result.final_code is not None:
+                runs[result.problem.problem_id, sha256_text(result.final_code)] = result
+    for path in files:
+        kinds = {"problem" in row for _, row in read_objects(path, torn_tail=True)}
+        if kinds == {True} or not kinds:
+            yield from _result_claims(path)
+        else:
+            yield from _export_claims(path, runs)
+
+
+def _result_claims(path: Path) -> Iterator[Claim]:
+    for number, result in read_results(path):
+        if not result.verified:
+            continue
+        faults = contradictions(result)
+        last = result.full_message_history[-1] if result.full_message_history else None
+        said = extract_code(last.content, result.problem.view()) if last and last.role == "assistant" else None
+        if said != result.final_code:
+            faults.append("final_code is not what the last answer holds")
+        yield Claim(f"{path}:{number}", result.problem.problem_id, result, result.final_code, faults)
+
+
+def _export_claims(path: Path, runs: dict[tuple[str, str | None], GenerationResult]) -> Iterator[Claim]:
+    for number, row in read_objects(path, torn_tail=True):
+        place = f"{path}:{number}"
+        problem_id = row.get("problem_id")
+        if not isinstance(problem_id, str) or not isinstance(row.get("messages"), list):
+            msg = f"{place}: neither a result row nor an exported row with problem_id and messages"
+            raise DataError(msg)
+        if not runs:
+            msg = f"{path} is an export, which holds no tests: give the run it came from with --results FILE"
+            raise ConfigError(msg)
+        if not row.get("verified"):
+            continue
+        candidates = [r for (pid, _), r in runs.items() if pid == problem_id]
+        last = row["messages"][-1] if row["messages"] else {}
+        code = extract_code(str(last.get("content")), candidates[0].problem.view()) if candidates else None
+        result = runs.get((problem_id, code and sha256_text(code)), candidates[0] if candidates else None)
+        faults = []
+        if not candidates:
+            faults.append("the run has no verified result for this problem")
+        elif code is None:
+            faults.append("its last message holds no code")
+        yield Claim(place, problem_id, result, code, faults)
+
+
+async def check_claims(claims: Iterable[Claim], grader: TestExecutionGrader) -> AsyncIterator[tuple[Claim, list[str]]]:
+    """Grade every claim again from its tests; yields the faults of each, none where the claim holds."""
+
+    async def check(claim: Claim) -> list[str]:
+        if claim.result is None or claim.code is None:
+            return claim.faults
+        try:
+            grade = await grader.grade(claim.result.problem, claim.code)
+        except CodeGenerationError as e:
+            return [*claim.faults, str(e)]
+        return [*claim.faults, *_grade_faults(grade)]
+
+    async for claim, faults in in_order(claims, check, AT_A_TIME):
+        yield claim, faults
+
+
+def _grade_faults(grade: Grade) -> list[str]:
+    if grade.verdict == "pass":
+        return []
+    if grade.verdict == "infra":
+        return ["it could not be checked: the sandbox failed"]
+    status = next((o.status for o in grade.outcomes if o.status != "passed"), "no tests")
+    return [f"its code passes {grade.n_passed} of {grade.n_tests} tests ({status})"]

@@ -1,0 +1,99 @@
+"""Problem, code and tests to a `Program`: inputs only. What goes in here is all that ever reaches the sandbox."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from code_generation.errors import DataError
+from code_generation.inside import encode
+from code_generation.literals import from_json, is_python, parse_arguments
+from code_generation.models import Case, Limits, Program
+
+if TYPE_CHECKING:
+    from code_generation.models import CodeProblem, JsonValue, TestCase
+
+
+def limits_of(problem: CodeProblem, timeout_s: float | None = None, memory_mb: int | None = None) -> Limits:
+    """The limits of a problem's tests: what the caller asks for, else what the problem says, else the defaults.
+
+    A problem's own `memory_limit_mb` only ever raises the default: judges count resident memory, we cap address space.
+    """
+    limits = Limits()
+    own_memory = problem.metadata.get("memory_limit_mb") or 0
+    return msgspec.structs.replace(
+        limits,
+        timeout_s=float(timeout_s or problem.metadata.get("time_limit_s") or limits.timeout_s),
+        memory_mb=int(memory_mb or max(limits.memory_mb, int(own_memory))),
+    )
+
+
+def build_program(problem: CodeProblem, code: str, tests: list[TestCase], limits: Limits) -> Program:
+    """A program that feeds the inputs of some stdin tests, or of some functional tests, to a candidate.
+
+    Raises:
+        DataError: a functional test of a problem without `func_name`.
+    """
+    if tests[0].type == "stdin":
+        return Program(kind="script", source=code, cases=[Case(stdin=t.input) for t in tests], limits=limits)
+    return calls_program(problem, code, [[_call(problem, t.input)] for t in tests], limits)
+
+
+def calls_program(problem: CodeProblem, code: str, steps: list[list[JsonValue]], limits: Limits) -> Program:
+    """A program that defines the candidate and makes calls, a list of steps a case."""
+    class_name = problem.metadata.get("class_name")
+    return Program(
+        kind="calls",
+        source=code,
+        setup=problem.metadata.get("setup_code") or "",
+        names=[class_name] if class_name else [],
+        cases=[Case(steps=s) for s in steps],
+        limits=limits,
+    )
+
+
+def check_program(
+    problem: CodeProblem, test: TestCase, steps: list[JsonValue], answers: list[JsonValue], limits: Limits
+) -> Program:
+    """A program that runs the data set's own test code against what a candidate answered. Holds no candidate code."""
+    names = [problem.metadata.get("func_name"), problem.metadata.get("class_name")]
+    return Program(
+        kind="check",
+        source=test.input,
+        setup=problem.metadata.get("setup_code") or "",
+        names=[n for n in dict.fromkeys(names) if n],
+        cases=[Case(steps=steps, answers=answers)],
+        limits=limits,
+    )
+
+
+def _call(problem: CodeProblem, arguments: JsonValue) -> JsonValue:
+    """The one step of a functional test."""
+    name = problem.metadata.get("func_name")
+    if not name:
+        msg = f"problem {problem.problem_id}: a functional test needs metadata.func_name, the function to call"
+        raise DataError(msg)
+    args, kwargs = call_arguments(arguments)
+    step: dict[str, Any] = {"op": "call", "target": {"g": name}, "args": [encode(a) for a in args]}
+    if kwargs:
+        step["kwargs"] = {k: encode(v) for k, v in kwargs.items()}
+    return step
+
+
+def call_arguments(arguments: JsonValue) -> tuple[list[Any], dict[str, Any]]:
+    """Positional and keyword arguments of a functional test's `input`, as Python values.
+
+    Raises:
+        DataError: the input has another shape.
+    """
+    if isinstance(arguments, str):
+        arguments = parse_arguments(arguments)
+    if isinstance(arguments, dict) and arguments and arguments.keys() <= {"args", "kwargs"}:
+        return from_json(arguments.get("args", [])), from_json(arguments.get("kwargs", {}))
+    if is_python(arguments):
+        arguments = list(from_json(arguments))
+    if not isinstance(arguments, list):
+        msg = f"the input of a functional test is a list of arguments, found {type(arguments).__name__}"
+        raise DataError(msg)
+    return from_json(arguments), {}

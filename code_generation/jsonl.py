@@ -1,0 +1,251 @@
+"""JSON Lines that survive: one object a line, ASCII with escapes, plain or `.gz`/`.zst` by the file's name.
+
+A writer that is killed may leave a torn last line (measured: every second kill of a 20 KB write). So a reader takes an
+undecodable last line without its newline for a tear (where the file is one that runs append to), and a writer cuts it
+before it appends.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import gzip
+import io
+import json
+import os
+import sys
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any, Self
+
+from code_generation.errors import ConfigError, DataError
+from code_generation.extras import require
+from code_generation.literals import lift_digit_limit, shorten
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from code_generation.models import JsonValue
+
+
+def decode(text: str | bytes) -> JsonValue:
+    """Decode one JSON value; integers of any length, NaN and lone surrogates come through.
+
+    Raises:
+        ValueError: it is not JSON.
+    """
+    lift_digit_limit()
+    try:
+        return json.loads(text)
+    except RecursionError:
+        msg = "nested too deeply"
+        raise ValueError(msg) from None
+
+
+def encode(value: JsonValue) -> str:
+    """Encode as one line of ASCII."""
+    lift_digit_limit()
+    return json.dumps(value, ensure_ascii=True)
+
+
+@contextmanager
+def open_text(path: Path) -> Iterator[IO[str]]:
+    """Open a text file for reading, decompressed by its name. A byte order mark is dropped, line ends stay as they are.
+
+    Raises:
+        DataError: it is not there or can't be read.
+    """
+    try:
+        with _open_bytes(path) as raw:
+            yield io.TextIOWrapper(raw, encoding="utf-8-sig", newline="\n")
+    except FileNotFoundError:
+        msg = f"{path}: no such file"
+        raise DataError(msg) from None
+    except IsADirectoryError:
+        msg = f"{path} is a folder, expected a file"
+        raise DataError(msg) from None
+    except PermissionError:
+        msg = f"{path}: permission denied"
+        raise DataError(msg) from None
+    except (UnicodeDecodeError, EOFError, gzip.BadGzipFile) as e:
+        msg = f"{path}: not a readable UTF-8 text file: {e}"
+        raise DataError(msg) from None
+
+
+def _open_bytes(path: Path) -> IO[bytes]:
+    if path.suffix == ".gz":
+        return gzip.open(path, "rb")
+    if path.suffix == ".zst":
+        return require("zstandard", "zst").open(path, "rb")  # type: ignore[no-any-return]
+    return path.open("rb")
+
+
+def read_lines(path: Path, *, torn_tail: bool = False) -> Iterator[tuple[int, JsonValue]]:
+    """Yield (line number from 1, value) of each non-empty line.
+
+    With `torn_tail`, for files that a run appends to, an undecodable last line without its newline is left out.
+
+    Raises:
+        DataError: no such file, or a line that is not JSON, with its number.
+    """
+    with open_text(path) as file:
+        for number, line in enumerate(file, 1):
+            if not line.strip():
+                continue
+            try:
+                yield number, decode(line)
+            except ValueError as e:
+                if torn_tail and not line.endswith("\n"):
+                    return
+                msg = f"{path}: line {number} is not JSON ({e}): {shorten(line.strip())}"
+                raise DataError(msg) from None
+
+
+def read_objects(path: Path, *, torn_tail: bool = False) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Like `read_lines`, each value a JSON object.
+
+    Raises:
+        DataError: also for a line that holds something else.
+    """
+    for number, value in read_lines(path, torn_tail=torn_tail):
+        if not isinstance(value, dict):
+            msg = f"{path}: line {number}: expected a JSON object, found {type(value).__name__}"
+            raise DataError(msg)
+        yield number, value
+
+
+def write_lines(path: Path, values: Iterable[JsonValue]) -> int:
+    """Write a whole file, compressed by its name, and put it in place at the end; returns the number of lines.
+
+    Nothing is lost where it fails midway: the old file stays.
+
+    Raises:
+        ConfigError: the place can't be written.
+    """
+    part = path.with_name(f".{path.name}.part")
+    count = 0
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with _create_bytes(part, path.suffix) as file:
+            for value in values:
+                file.write(encode(value).encode("ascii") + b"\n")
+                count += 1
+        part.replace(path)
+    except OSError as e:
+        raise _unwritable(path, e) from None
+    finally:
+        part.unlink(missing_ok=True)
+    return count
+
+
+def _create_bytes(path: Path, suffix: str) -> IO[bytes]:
+    if suffix == ".gz":
+        return gzip.open(path, "wb")
+    if suffix == ".zst":
+        return require("zstandard", "zst").open(path, "wb")  # type: ignore[no-any-return]
+    return path.open("wb")
+
+
+def _unwritable(path: Path, e: OSError) -> ConfigError:
+    return ConfigError(f"{path} can't be written ({e.strerror or e}); choose another place")
+
+
+class JsonlWriter:
+    """Appends rows, each durable when `append` returns: one write call, then fdatasync. One writer a file, by lock.
+
+    Opening cuts a torn last line. Compressed files can't be appended to and are refused.
+
+        with JsonlWriter(path) as rows:
+            rows.append({"a": 1})
+    """
+
+    def __init__(self, path: Path) -> None:
+        """Open or create the file.
+
+        Raises:
+            ConfigError: it can't be written, is compressed, or another process writes to it.
+        """
+        if path.suffix in {".gz", ".zst"}:
+            msg = f"{path}: rows are appended one by one, which a compressed file does not allow; drop {path.suffix}"
+            raise ConfigError(msg)
+        self.path = path
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
+        except OSError as e:
+            raise _unwritable(path, e) from None
+        try:
+            fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            os.close(self._fd)
+            msg = f"{path} is being written by another run; wait for it or choose another file"
+            raise ConfigError(msg) from None
+        self.cut_bytes = self._cut_torn_line()
+
+    def _cut_torn_line(self) -> int:
+        size = end = os.fstat(self._fd).st_size
+        while end:
+            start = max(0, end - 65536)
+            block = os.pread(self._fd, end - start, start)
+            newline = block.rfind(b"\n")
+            if newline >= 0:
+                end = start + newline + 1
+                break
+            end = start
+        if end != size and _is_whole(os.pread(self._fd, size - end, end)):
+            os.write(self._fd, b"\n")
+            return 0
+        os.ftruncate(self._fd, end)
+        return size - end
+
+    def append(self, value: JsonValue) -> None:
+        """Write one row; it is on disk when this returns.
+
+        Raises:
+            ConfigError: the disk is full or gone.
+        """
+        data = memoryview(encode(value).encode("ascii") + b"\n")
+        try:
+            while data:
+                data = data[os.write(self._fd, data) :]
+            os.fdatasync(self._fd)
+        except OSError as e:
+            raise _unwritable(self.path, e) from None
+
+    def close(self) -> None:
+        """Close the file and give up the lock; safe to call twice."""
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
+
+    def __enter__(self) -> Self:
+        """Give back itself."""
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        """Close."""
+        self.close()
+
+
+def _is_whole(tail: bytes) -> bool:
+    """Whether a last line lacks nothing but its newline (a file made by hand)."""
+    try:
+        decode(tail)
+    except ValueError:
+        return False
+    return True
+
+
+def keep_backup(path: Path) -> Path | None:
+    """Move a file aside to the first free `.bak` name; None where there is none to move."""
+    if not path.exists():
+        return None
+    number = 0
+    while (backup := path.with_name(f"{path.name}.bak{number or ''}")).exists():
+        number += 1
+    path.rename(backup)
+    return backup
+
+
+def print_error(message: str) -> None:
+    """One line to the error stream, control characters made visible."""
+    print("".join(c if c.isprintable() else repr(c)[1:-1] for c in message), file=sys.stderr)

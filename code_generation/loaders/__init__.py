@@ -1,0 +1,159 @@
+"""Data sets: rows of the field's own schemas to `CodeProblem`s. One file a data set, one row each in the table.
+
+A row that can't become a problem is a `BadRow`, counted and reported; the others go on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from code_generation.errors import BadRow, ConfigError, DataError
+from code_generation.loaders.sources import Source
+from code_generation.models import CodeProblem
+from code_generation.tables import resolve
+
+if TYPE_CHECKING:
+    from code_generation.models import TestCase
+
+LOADERS = {
+    "jsonl": "code_generation.loaders.jsonl:JSONL",
+    "mbpp": "code_generation.loaders.mbpp:MBPP",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class LoadOptions:
+    """How rows become problems."""
+
+    source: str | None = None
+    """File, folder or hub id to read; default: the data set's own hub id."""
+    revision: str | None = None
+    """Commit of the hub data set, for results that can be repeated."""
+    configs: str | None = None
+    """Configurations of the hub data set, separated by commas."""
+    split: str | None = None
+    """Split to read."""
+    start: int = 0
+    """Rows to skip at the start."""
+    limit: int | None = None
+    """Stop after this many rows."""
+    n_public: int | None = None
+    """How many tests of a problem the model may see."""
+    public_ratio: float | None = None
+    """Share of a problem's tests that the model may see, 0 to 1; instead of --n-public."""
+    seed: int | None = None
+    """Draw the public tests with this seed instead of taking the first."""
+    show_public_tests: bool = False
+    """Write the public tests into the statement."""
+    challenge_tests: bool = False
+    """Add the data set's extra, harder tests as private ones (mbpp)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataSet:
+    """One data set of the table: where it lives and how a row of it is read."""
+
+    name: str
+    hub_id: str | None
+    """None: there is no default place, --source must say."""
+    licence: str | None
+    """As the data set's own card states it; None where it is not for us to say."""
+    parse: Callable[[dict[str, Any], LoadOptions], CodeProblem]
+    """Raises DataError for a row that can't become a problem."""
+    default_config: str | None = None
+    default_n_public: int | None = None
+    """Public tests of a set that does not tell public from private; None: the rows say it."""
+
+    def sources(self, options: LoadOptions) -> list[Source]:
+        """Where to read.
+
+        Raises:
+            ConfigError: no source given and none known.
+        """
+        location = options.source or self.hub_id
+        if location is None:
+            msg = f"{self.name} has no default source; give one with --source PATH"
+            raise ConfigError(msg)
+        configs = options.configs.split(",") if options.configs else [self.default_config]
+        return [Source(location=location, config=c, split=options.split, revision=options.revision) for c in configs]
+
+    def problems(self, options: LoadOptions) -> Iterator[CodeProblem | BadRow]:
+        """Read problem by problem; see `load` for the async form."""
+        number = -1
+        for source in self.sources(options):
+            for place, row in source.rows():
+                number += 1
+                if number < options.start:
+                    continue
+                if options.limit is not None and number >= options.start + options.limit:
+                    return
+                try:
+                    yield self._problem(row, options)
+                except DataError as e:
+                    where, _, row_id = place.rpartition(":")
+                    yield BadRow(where or place, row_id, str(e))
+
+    def _problem(self, row: dict[str, Any], options: LoadOptions) -> CodeProblem:
+        problem = self.parse(row, options)
+        if not problem.test_cases:
+            msg = "it has no tests"
+            raise DataError(msg)
+        problem = split_tests(problem, options, self.default_n_public)
+        return show_public_tests(problem) if options.show_public_tests else problem
+
+
+def dataset_of(name: str) -> DataSet:
+    """The data set of that name.
+
+    Raises:
+        UnknownName: no such row, nor a `module:attribute` path.
+    """
+    found: DataSet = resolve("data set", name, LOADERS)
+    return found
+
+
+async def load(name: str, options: LoadOptions | None = None) -> AsyncIterator[CodeProblem | BadRow]:
+    """Iterate over a data set without blocking the event loop.
+
+    Raises:
+        UnknownName, ConfigError, DataError: the set or its source can't be had.
+    """
+    rows = dataset_of(name).problems(options or LoadOptions())
+    while (row := await asyncio.to_thread(next, rows, None)) is not None:
+        yield row
+
+
+def split_tests(problem: CodeProblem, options: LoadOptions, default: int | None) -> CodeProblem:
+    """Decide which tests are public: the first ones, or drawn with the seed (and the problem's id, so that order of rows
+    does not matter). Tests keep their order. Without an option and a default they stay as the row says.
+    """
+    total = len(problem.test_cases)
+    count = default if options.n_public is None else options.n_public
+    if options.public_ratio is not None:
+        count = max(1, round(options.public_ratio * total))
+    if count is None:
+        return problem
+    chosen = list(range(min(count, total)))
+    if options.seed is not None:
+        chosen = random.Random(f"{options.seed}:{problem.problem_id}").sample(range(total), len(chosen))  # noqa: S311
+    tests: list[TestCase] = [
+        msgspec.structs.replace(t, is_public=i in chosen) for i, t in enumerate(problem.test_cases)
+    ]
+    return msgspec.structs.replace(problem, test_cases=tests)
+
+
+def show_public_tests(problem: CodeProblem) -> CodeProblem:
+    """Write the public tests into the statement (MBPP's own statements don't even say what the arguments are)."""
+    from code_generation.prompts import render_test  # noqa: PLC0415 - a loader needs prompts only for this
+
+    tests = [render_test(t, problem.func_name) for t in problem.public_tests]
+    if not tests:
+        return problem
+    text = f"{problem.problem.rstrip()}\n\nYour code should pass these tests:\n\n" + "\n\n".join(tests)
+    return msgspec.structs.replace(problem, problem=text)

@@ -1,0 +1,97 @@
+"""This project's own problem files, in both shapes: `test_cases` with `is_public`, or a separate `public_test_cases` list."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING, Any
+
+from code_generation.errors import DataError
+from code_generation.jsonl import encode, read_objects
+from code_generation.literals import parse_arguments, parse_value
+from code_generation.loaders import DataSet, LoadOptions
+from code_generation.models import CodeProblem
+from code_generation.records import from_json_object
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+TYPES = {"stdin_stdout": "stdin", "function_call": "functional", "function": "functional"}
+"""What other projects call our test types."""
+
+
+def parse_row(row: dict[str, Any], _options: LoadOptions | None = None) -> CodeProblem:
+    """Turn a row of either shape into a problem.
+
+    Raises:
+        DataError: a field is missing or of another type, or there are no tests.
+    """
+    row = dict(row)
+    metadata = row.setdefault("metadata", {})
+    row.setdefault("solutions", [])
+    public = row.pop("public_test_cases", None)
+    private = row.get("test_cases", [])
+    if not isinstance(metadata, dict) or not isinstance(private, list) or not isinstance(public or [], list):
+        msg = "expected metadata to be an object and test_cases a list"
+        raise DataError(msg)
+    kind = "functional" if metadata.get("func_name") else "stdin"
+    shown = [_test(t, kind, f"$.public_test_cases[{i}]") | {"is_public": True} for i, t in enumerate(public or [])]
+    hidden = [_test(t, kind, f"$.test_cases[{i}]") for i, t in enumerate(private)]
+    known = [(t["input"], t["type"]) for t in shown]
+    row["test_cases"] = shown + [t for t in hidden if not known or (t["input"], t["type"]) not in known]
+    if "problem_id" not in row:
+        content = encode([row.get("problem"), row["test_cases"]])
+        row["problem_id"] = hashlib.sha256(content.encode()).hexdigest()[:16]
+    problem = from_json_object(row, CodeProblem)
+    if not problem.test_cases:
+        msg = f"problem {problem.problem_id} has no tests"
+        raise DataError(msg)
+    return problem
+
+
+def _test(test: Any, kind: str, place: str) -> dict[str, Any]:
+    """Bring one test into the present shape; text that means values is typed."""
+    if not isinstance(test, dict) or "input" not in test:
+        msg = f"expected an object with input and output at {place}"
+        raise DataError(msg)
+    test = dict(test)
+    if "expected_output" in test:
+        test["output"] = test.pop("expected_output")
+    named = test.pop("testtype", None) or test.get("type") or kind
+    test["type"] = TYPES.get(named, named) if isinstance(named, str) else named
+    test.setdefault("output", None)
+    test.setdefault("is_public", False)
+    if test["type"] == "functional" and isinstance(test["input"], str):
+        test["input"] = parse_arguments(test["input"])
+        if isinstance(test["output"], str):  # text beside text; beside a list, text is a value
+            test["output"] = parse_value(test["output"])
+    if test["type"] in {"stdin", "assert"} and not isinstance(test["input"], str):
+        msg = f"expected text at {place}.input, found {type(test['input']).__name__}"
+        raise DataError(msg)
+    if test["type"] == "stdin" and not isinstance(test["output"], str | list):
+        msg = f"expected text at {place}.output, found {type(test['output']).__name__}"
+        raise DataError(msg)
+    return test
+
+
+def read_problems(path: Path) -> Iterator[CodeProblem]:
+    """Read a problem file for a run: every row must be good, every id its own.
+
+    Raises:
+        DataError: names the line.
+    """
+    seen: dict[str, int] = {}
+    for number, row in read_objects(path):
+        try:
+            problem = parse_row(row)
+        except DataError as e:
+            msg = f"{path}: line {number}: {e}"
+            raise DataError(msg) from None
+        if problem.problem_id in seen:
+            msg = f"{path}: line {number}: problem_id {problem.problem_id!r} stands already in line {seen[problem.problem_id]}"
+            raise DataError(msg)
+        seen[problem.problem_id] = number
+        yield problem
+
+
+JSONL = DataSet(name="jsonl", hub_id=None, licence=None, parse=parse_row)

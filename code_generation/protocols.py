@@ -1,0 +1,81 @@
+"""The seams of the house: who implements one of these can be plugged in by a row of a table; nobody inherits."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol, Self
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from code_generation.errors import BadRow
+    from code_generation.models import CodeProblem, Completion, ExecutionResult, GenerationResult, Program, Request
+
+
+class Loader(Protocol):
+    """A data set: yields problems, and a `BadRow` for each row that can't become one."""
+
+    def __call__(self) -> AsyncIterator[CodeProblem | BadRow]:
+        """Iterate once over the source."""
+        ...
+
+
+class Provider(Protocol):
+    """Answers a conversation. Journal, limiter and retries live behind it."""
+
+    name: str
+    """Row of the provider table, `openai`."""
+    model: str
+    """Name of the model as it is asked for."""
+
+    async def complete(self, request: Request) -> Completion:
+        """Ask once and return the whole answer; an empty answer or a refusal is an answer.
+
+        Raises:
+            ConversationOver: there will be none; what is there is the result.
+            AuthFailed: no call of this run can succeed.
+            ProviderError: no answer; `retryable` says whether asking again can help.
+        """
+        ...
+
+    async def close(self) -> None:
+        """Give back connections; safe to call twice."""
+        ...
+
+
+class Executor(Protocol):
+    """Runs programs in a box. Knows inputs only: no expected value ever reaches it."""
+
+    name: str
+    """Row of the executor table, `subprocess`."""
+    isolation: str
+    """Level that the start-up check found; `unknown` before `__aenter__`."""
+
+    async def __aenter__(self) -> Self:
+        """Check the box.
+
+        Raises:
+            SandboxUnavailable: this machine can't contain untrusted code.
+        """
+        ...
+
+    async def __aexit__(self, *exc: object) -> None:
+        """Leave nothing behind: no process, no file."""
+        ...
+
+    async def run(self, program: Program) -> ExecutionResult:
+        """Run every case of a program in a process of its own.
+
+        Whatever the program does is a status in the result: a crash, a timeout, no output are not exceptions.
+
+        Raises:
+            ExecutorError: the box failed in a way that another try can't mend.
+        """
+        ...
+
+
+class Exporter(Protocol):
+    """One training format: a row in, none or several training rows out. Sees results only, runs nothing."""
+
+    def __call__(self, result: GenerationResult) -> list[dict[str, object]]:
+        """Training rows of one result; empty where it has nothing to give."""
+        ...

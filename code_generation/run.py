@@ -1,0 +1,292 @@
+"""One run of `codegen scrape`: options, resume, files, progress, interruption. The loop itself is `scraper.solve`."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import shlex
+import signal
+import sys
+import threading
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from code_generation.errors import AuthFailed, ConfigError, ProviderError, SandboxUnavailable
+from code_generation.grader import GraderOptions, TestExecutionGrader, open_grader
+from code_generation.jsonl import JsonlWriter, keep_backup, print_error
+from code_generation.loaders.jsonl import read_problems
+from code_generation.models import GenerationResult, Sampling
+from code_generation.progress import Progress
+from code_generation.prompts import PromptLibrary, PromptSet, opening_messages
+from code_generation.providers import ModelOptions, choose_model, open_provider
+from code_generation.records import to_json_object
+from code_generation.results import done_keys, unsolved_path
+from code_generation.scraper import Criterion, Failed, SolvePolicy, scrape, solve
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from code_generation.models import CodeProblem, Completion, Request
+    from code_generation.protocols import Provider
+    from code_generation.providers import ModelChoice
+
+
+@dataclass(frozen=True, kw_only=True)
+class PromptOptions:
+    """Which prompts are used."""
+
+    system_prompt_id: str = "helpful_coder"
+    """System prompt, by id."""
+    prompt_id: str = "basic"
+    """Opening prompt, by id."""
+    prompts_dir: Path | None = None
+    """Folder with prompts of one's own, laid out like prompts/; what it lacks comes from there."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScrapeOptions:
+    """How problems are worked on."""
+
+    max_turns: int = 10
+    """Answers that one problem may take."""
+    max_concurrent: int = 60
+    """Problems under way at a time."""
+    max_concurrent_requests: int | None = None
+    """Calls to the model at a time; default: as many as problems."""
+    samples_per_problem: int = 1
+    """Conversations per problem."""
+    criterion: Criterion | None = None
+    """What counts as solved: all tests (default), the public ones, the private ones, or public but not private."""
+    should_pass_private: bool = False
+    """Solved means: public and private tests pass (the default, said aloud)."""
+    should_not_pass_private: bool = False
+    """Solved means: public tests pass and private ones do not."""
+    error_log_path: Path | None = None
+    """File of the unsolved problems; default: OUT with .unsolved.jsonl."""
+    limit: int | None = None
+    """Work on the first N problems only."""
+    force: bool = False
+    """Start anew; earlier results are kept beside as .bak."""
+
+    def wanted(self) -> Criterion:
+        """The criterion that the flags add up to.
+
+        Raises:
+            ConfigError: they contradict each other.
+        """
+        asked = {
+            "--criterion": self.criterion,
+            "--should-pass-private": "all" if self.should_pass_private else None,
+            "--should-not-pass-private": "public-not-private" if self.should_not_pass_private else None,
+        }
+        given = {flag: value for flag, value in asked.items() if value}
+        if len(set(given.values())) > 1:
+            msg = f"{' and '.join(given)} contradict each other: give one of them"
+            raise ConfigError(msg)
+        return next(iter(given.values()), "all")  # type: ignore[return-value]
+
+
+@dataclass
+class RunSummary:
+    """What a run did."""
+
+    total: int
+    """Conversations asked for: problems times samples."""
+    done_before: int
+    satisfied: int = 0
+    verified: int = 0
+    unsolved: int = 0
+    repaired: int = 0
+    """Solved after at least one feedback."""
+    turns: int = 0
+    tokens: int = 0
+    failures: Counter[str] = field(default_factory=Counter)
+    """Error texts of problems that a broken tool left without a result."""
+    interrupted: bool = False
+
+    def count(self, result: GenerationResult) -> None:
+        """Add one finished problem."""
+        self.satisfied += result.satisfied
+        self.unsolved += not result.satisfied
+        self.verified += result.verified
+        self.repaired += result.satisfied and len(result.attempts) > 1
+        self.turns += len(result.attempts)
+        self.tokens += (result.usage.input_tokens or 0) + (result.usage.output_tokens or 0)
+
+    def note(self) -> str:
+        """The counts in a few words."""
+        parts = [f"{self.satisfied} solved", f"{self.unsolved} unsolved"]
+        if self.failures:
+            parts.append(f"{self.failures.total()} errors")
+        if self.tokens:
+            parts.append(f"{self.tokens:,} tokens")
+        return ", ".join(parts)
+
+
+class _BoundedProvider:
+    """A provider with at most so many calls at a time."""
+
+    def __init__(self, inner: Provider, limit: int) -> None:
+        self.inner, self.name, self.model = inner, inner.name, inner.model
+        self._slots = asyncio.Semaphore(limit)
+
+    async def complete(self, request: Request) -> Completion:
+        async with self._slots:
+            return await self.inner.complete(request)
+
+    async def close(self) -> None:
+        await self.inner.close()
+
+
+@dataclass(frozen=True)
+class ScrapeRun:
+    """Everything a run needs, checked before anything is spent."""
+
+    source: Path
+    out: Path
+    unsolved: Path
+    choice: ModelChoice
+    policy: SolvePolicy
+    model: ModelOptions
+    grading: GraderOptions
+    options: ScrapeOptions
+    ids: list[str]
+    """Ids of the problems to work on, in the order of the file."""
+
+    @classmethod
+    def prepare(
+        cls,
+        source: Path,
+        out: Path,
+        *,
+        model: ModelOptions,
+        prompts: PromptOptions | None = None,
+        grading: GraderOptions | None = None,
+        options: ScrapeOptions | None = None,
+    ) -> ScrapeRun:
+        """Check options, prompts, key and the whole problem file.
+
+        Raises:
+            ConfigError, DataError: something is not as it must be.
+        """
+        options, prompts = options or ScrapeOptions(), prompts or PromptOptions()
+        for name, value in (("--max-turns", options.max_turns), ("--max-concurrent", options.max_concurrent)):
+            if value < 1:
+                msg = f"{name} must be at least 1, got {value}"
+                raise ConfigError(msg)
+        chosen = PromptSet(PromptLibrary(prompts.prompts_dir), prompts.system_prompt_id, prompts.prompt_id)
+        chosen.check()
+        unsolved = options.error_log_path or unsolved_path(out)
+        if len({p.resolve() for p in (source, out, unsolved)}) < 3:  # noqa: PLR2004 - three files, three roles
+            msg = f"the problems ({source}), the results ({out}) and the error log ({unsolved}) must be different files"
+            raise ConfigError(msg)
+        choice = choose_model(model)
+        policy = SolvePolicy(
+            prompts=chosen,
+            sampling=Sampling(temperature=choice.temperature, max_tokens=choice.max_tokens),
+            max_turns=options.max_turns,
+            criterion=options.wanted(),
+        )
+        ids = [p.problem_id for p in read_problems(source)][: options.limit]
+        return cls(source, out, unsolved, choice, policy, model, grading or GraderOptions(), options, ids)
+
+    def first_prompt(self) -> str:
+        """The exact first messages, as text; for `--dry-run`."""
+        problem = next(read_problems(self.source))
+        messages = opening_messages(problem.view(), self.policy.prompts)
+        return "\n\n".join(f"[{m.role}]\n{m.content}" for m in messages)
+
+    def _pairs(self, done: set[tuple[str, int]]) -> Iterator[tuple[CodeProblem, int]]:
+        wanted = set(self.ids)
+        for problem in read_problems(self.source):
+            if problem.problem_id in wanted:
+                for sample in range(self.options.samples_per_problem):
+                    if (problem.problem_id, sample) not in done:
+                        yield problem, sample
+
+    def _open_provider(self) -> Provider:
+        known = {p.problem_id: p for p in read_problems(self.source)} if self.choice.provider == "scripted" else {}
+        limit = self.options.max_concurrent_requests or self.options.max_concurrent
+        return _BoundedProvider(open_provider(self.choice, self.model, known), limit)
+
+    async def run(self) -> RunSummary:
+        """Work until all problems have a row, or the first SIGINT has let those under way finish.
+
+        Raises:
+            ConfigError, DataError, SandboxUnavailable, AuthFailed: the run can't work; rows written so far stay.
+        """
+        provider = self._open_provider()
+        try:
+            async with open_grader(self.grading) as grader:
+                return await self._write(provider, grader)
+        finally:
+            await provider.close()
+
+    async def _write(self, provider: Provider, grader: TestExecutionGrader) -> RunSummary:
+        if self.options.force:
+            for path in (self.out, self.unsolved):
+                if backup := keep_backup(path):
+                    print_error(f"{path} kept as {backup}")
+        stop = asyncio.Event()
+        with JsonlWriter(self.out) as solved, JsonlWriter(self.unsolved) as unsolved, _interruptible(stop):
+            done = done_keys((self.out, self.unsolved))
+            every = [(i, s) for i in self.ids for s in range(self.options.samples_per_problem)]
+            summary = RunSummary(total=len(every), done_before=sum(key in done for key in every))
+
+            async def solve_one(problem: CodeProblem, sample_index: int) -> GenerationResult:
+                return await solve(problem, provider, grader, self.policy, sample_index)
+
+            results = scrape(self._pairs(done), solve_one, max_concurrent=self.options.max_concurrent, stop=stop)
+            with Progress("scrape", summary.total - summary.done_before) as progress:
+                async for result in results:
+                    if isinstance(result, GenerationResult):
+                        (solved if result.satisfied else unsolved).append(to_json_object(result))
+                        summary.count(result)
+                    else:
+                        _note_failure(result, summary)
+                    progress.step(summary.note())
+            summary.interrupted = stop.is_set()
+            return summary
+
+
+def _note_failure(failed: Failed, summary: RunSummary) -> None:
+    """Count a tool's failure; raise it where it shows that no problem of this run can succeed."""
+    hopeless = isinstance(failed.error, AuthFailed | SandboxUnavailable)
+    first = isinstance(failed.error, ProviderError) and not summary.turns and not failed.error.retryable
+    unreachable = isinstance(failed.error, ProviderError) and not summary.turns and summary.failures.total() >= 2  # noqa: PLR2004
+    if hopeless or (first and not summary.done_before) or unreachable:
+        raise failed.error
+    summary.failures[str(failed.error)] += 1
+    if summary.failures[str(failed.error)] == 1:
+        print_error(f"{failed.problem_id}: {failed.error}")
+
+
+@contextlib.contextmanager
+def _interruptible(stop: asyncio.Event) -> Iterator[None]:
+    """Within it the first SIGINT or SIGTERM sets `stop`, a second one cancels the running task."""
+    loop, task = asyncio.get_running_loop(), asyncio.current_task()
+
+    def interrupt() -> None:
+        if stop.is_set() and task is not None:
+            task.cancel()
+            return
+        stop.set()
+        print_error("stopping: problems under way are finished first; interrupt again to stop at once")
+
+    numbers = (signal.SIGINT, signal.SIGTERM) if threading.current_thread() is threading.main_thread() else ()
+    for number in numbers:
+        loop.add_signal_handler(number, interrupt)
+    try:
+        yield
+    finally:
+        for number in numbers:
+            loop.remove_signal_handler(number)
+
+
+def resume_command() -> str:
+    """The command line as it was typed: the same again resumes."""
+    program = Path(sys.argv[0])
+    start = ["codegen"] if program.name == "codegen" else ["python", "-m", f"code_generation.{program.stem}"]
+    return shlex.join([*start, *(a for a in sys.argv[1:] if a != "--force")])

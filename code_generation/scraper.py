@@ -1,0 +1,212 @@
+"""Multi-turn solutions with feedback: `solve` is one problem's way through the house, `scrape` many at a time."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from code_generation import __version__
+from code_generation.certificate import certify
+from code_generation.errors import CodeGenerationError, ConversationOver, SandboxLost
+from code_generation.extract import extract_code
+from code_generation.models import SCHEMA, Attempt, GenerationResult, Request, Sampling, Usage
+from code_generation.prompts import PromptSet, feedback_message, opening_messages
+from code_generation.records import to_json_object
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+
+    from code_generation.grader import TestExecutionGrader
+    from code_generation.models import CodeProblem, Completion, Grade, Message
+    from code_generation.protocols import Provider
+
+Criterion = Literal["all", "public", "private", "public-not-private"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class SolvePolicy:
+    """What is asked and when it is enough."""
+
+    prompts: PromptSet
+    sampling: Sampling
+    max_turns: int = 10
+    criterion: Criterion = "all"
+
+    def satisfied_by(self, grade: Grade | None) -> bool:
+        """Whether a grade ends the conversation well; an empty side of the tests counts as passed."""
+        if grade is None or grade.verdict == "infra":
+            return False
+        public, private = grade.passed(public=True), grade.passed(public=False)
+        match self.criterion:
+            case "all":
+                return public and private
+            case "public":
+                return public
+            case "private":
+                return private
+        return public and not private
+
+
+async def solve(
+    problem: CodeProblem, provider: Provider, grader: TestExecutionGrader, policy: SolvePolicy, sample_index: int = 0
+) -> GenerationResult:
+    """Ask, find the code, run it, tell what failed, ask again, until satisfied or out of turns.
+
+    Raises:
+        ProviderError: no answer. ExecutorError: the box failed, and no verdict is invented.
+    """
+    view = problem.view()
+    messages, attempts, ended = opening_messages(view, policy.prompts), list[Attempt](), ""
+    while not ended:
+        request = Request(
+            messages=messages, sampling=policy.sampling, problem_id=problem.problem_id,
+            sample_index=sample_index, turn=len(attempts),
+        )  # fmt: skip
+        try:
+            completion = await provider.complete(request)
+        except ConversationOver as over:
+            if not attempts:
+                raise
+            messages, ended = messages[:-1], f"conversation over: {over}"
+            break
+        messages = [*messages, completion.message]
+        code = extract_code(completion.text, view)
+        grade = None if code is None else await grader.grade(problem, code)
+        if grade is not None and grade.verdict == "infra":
+            raise SandboxLost(next(o.error for o in grade.outcomes if o.status == "infra_error"))
+        attempts.append(_attempt(completion, code, grade))
+        if policy.satisfied_by(grade):
+            ended = "satisfied"
+        elif completion.refusal is not None:
+            ended = "refused"
+        elif len(attempts) >= policy.max_turns:
+            ended = "max_turns"
+        else:
+            messages = [*messages, feedback_message(grade and grade.view(problem), policy.prompts, view.func_name)]
+    return _result(problem, messages, attempts, provider, grader, policy, sample_index, ended)
+
+
+@dataclass(frozen=True)
+class Failed:
+    """A problem that a broken tool, not the model, left without a result; the next run tries it again."""
+
+    problem_id: str
+    sample_index: int
+    error: CodeGenerationError
+
+
+async def scrape(
+    problems: Iterable[tuple[CodeProblem, int]],
+    solve_one: Callable[[CodeProblem, int], Awaitable[GenerationResult]],
+    *,
+    max_concurrent: int = 60,
+    stop: asyncio.Event | None = None,
+) -> AsyncIterator[GenerationResult | Failed]:
+    """Solve (problem, sample index) pairs, at most `max_concurrent` at a time; yields in order of finishing.
+
+    Problems are pulled when there is room for them. Once `stop` is set no new one is started and those under way are
+    finished. Leaving the iteration, by any exception too, cancels and awaits all that still runs.
+    """
+
+    async def attempt(problem: CodeProblem, sample_index: int) -> GenerationResult | Failed:
+        try:
+            return await solve_one(problem, sample_index)
+        except CodeGenerationError as e:
+            return Failed(problem.problem_id, sample_index, e)
+
+    waiting = iter(problems)
+    running: set[asyncio.Task[GenerationResult | Failed]] = set()
+    try:
+        while True:
+            while len(running) < max_concurrent and not (stop and stop.is_set()):
+                pair = next(waiting, None)
+                if pair is None:
+                    break
+                running.add(asyncio.create_task(attempt(*pair)))
+            if not running:
+                return
+            done, running = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                yield task.result()
+    finally:
+        for task in running:
+            task.cancel()
+        await asyncio.gather(*running, return_exceptions=True)
+
+
+def _attempt(completion: Completion, code: str | None, grade: Grade | None) -> Attempt:
+    return Attempt(
+        code=code,
+        grade=grade,
+        usage=completion.usage,
+        cost_usd=completion.cost_usd,
+        latency_s=round(completion.latency_s, 3),
+        finish_reason=completion.finish_reason,
+        refusal=completion.refusal,
+    )
+
+
+def _result(
+    problem: CodeProblem,
+    messages: list[Message],
+    attempts: list[Attempt],
+    provider: Provider,
+    grader: TestExecutionGrader,
+    policy: SolvePolicy,
+    sample_index: int,
+    ended: str,
+) -> GenerationResult:
+    last = attempts[-1]
+    costs = [a.cost_usd for a in attempts]
+    return GenerationResult(
+        problem=problem,
+        final_code=last.code,
+        full_message_history=messages,
+        generation_metadata={
+            "model": provider.model,
+            "provider": provider.name,
+            "temperature": policy.sampling.temperature,
+            **policy.prompts.metadata(problem.view()),
+            "sampling": to_json_object(policy.sampling),
+            "sample_index": sample_index,
+            "criterion": policy.criterion,
+            "max_turns": policy.max_turns,
+            "ended": ended,
+            "versions": {"code_generation": __version__, "python": ".".join(map(str, sys.version_info[:3]))},
+        },
+        verified=last.grade is not None and last.grade.verdict == "pass",
+        satisfied=policy.satisfied_by(last.grade),
+        attempts=attempts,
+        usage=total_usage([a.usage for a in attempts]),
+        cost_usd=None if any(c is None for c in costs) else sum(c for c in costs if c is not None),
+        certificate=last.grade and certify(problem, last.code, last.grade, grader.limits(problem)),
+        schema=SCHEMA,
+    )
+
+
+def total_usage(usages: list[Usage]) -> Usage:
+    """Sum of some counts; a count that is unknown in one of them is unknown in the sum."""
+
+    def total(values: list[int | None]) -> int | None:
+        known = [v for v in values if v is not None]
+        return sum(known) if known and len(known) == len(values) else None
+
+    return Usage(
+        input_tokens=total([u.input_tokens for u in usages]),
+        output_tokens=total([u.output_tokens for u in usages]),
+        cached_input_tokens=total([u.cached_input_tokens for u in usages]),
+        reasoning_tokens=total([u.reasoning_tokens for u in usages]),
+    )
+
+
+def main() -> None:
+    """`python -m code_generation.scraper IN OUT ...` is `codegen scrape IN OUT ...`."""
+    from code_generation.generation_cli import run_command  # noqa: PLC0415 - the command lives a floor above
+
+    run_command("scrape", *sys.argv[1:])
+
+
+if __name__ == "__main__":
+    main()
