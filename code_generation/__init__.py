@@ -1,4 +1,5 @@
-"""Give it programming problems and a model; get back code proven to pass, the conversation that led there, and files to train on.
+"""Give it programming problems and a model; get back code proven to pass, the conversation that led there, and files
+to train on.
 
 The public names below are loaded when they are first used: importing the package costs nothing.
 """

@@ -1,9 +1,10 @@
 """Whether an answer is the expected one. Pure functions, always outside the sandbox; policies by name, versioned.
 
-Values, default policy: Python's `==` on plain data. What was written in Python (`{"$py": ...}`) means its containers; what
-came as JSON can't say tuple, so there tuple and list are alike, at every depth. NaN equals nothing, text never equals a number.
-Text, default policy: line by line; blanks separate tokens; trailing empty lines don't count; tokens are equal as text or
-as decimal numbers, exactly, or within the last printed place where the expected one has a fraction or an exponent.
+Values, default policy: Python's `==` on plain data. What was written in Python (`{"$py": ...}`) means its containers;
+what came as JSON can't say tuple, so there tuple and list are alike, at every depth. NaN equals nothing, text never
+equals a number.
+Text, default policy: line by line; blanks separate tokens; trailing empty lines don't count; tokens are equal as text
+or as decimal numbers, exactly, or within the last printed place where the expected one has a fraction or an exponent.
 """
 
 from __future__ import annotations

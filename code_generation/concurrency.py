@@ -1,13 +1,13 @@
-"""Bounded asynchronous work whose results come out in the order of what went in."""
+"""Asynchronous work whose results come out in the order of what went in."""
 
 from __future__ import annotations
 
 import asyncio
 from collections import deque
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+    from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -38,6 +38,16 @@ async def in_order(items: Iterable[T], work: Callable[[T], Awaitable[R]], limit:
         for _, task in running:
             task.cancel()
         await asyncio.gather(*(task for _, task in running), return_exceptions=True)
+
+
+async def all_of(*work: Coroutine[Any, Any, R]) -> list[R]:
+    """Do several things at once; results in order. The first failure ends the others and is raised as it is."""
+    try:
+        async with asyncio.TaskGroup() as tasks:
+            running = [tasks.create_task(w) for w in work]
+    except BaseExceptionGroup as failures:
+        raise failures.exceptions[0] from None
+    return [task.result() for task in running]
 
 
 async def _awaited(work: Callable[[T], Awaitable[R]], item: T) -> R:

@@ -15,7 +15,8 @@
         SandboxUnavailable     this machine can't contain untrusted code
         SandboxLost            one run ended without a word
 
-A message says what was seen, what was expected and what to do. Refusals by a model are answers (`Completion.refusal`), not errors.
+A message says what was seen, what was expected and what to do. Refusals by a model are answers
+(`Completion.refusal`), not errors.
 """
 
 from __future__ import annotations
@@ -109,7 +110,7 @@ class SandboxLost(ExecutorError):
 
 
 @contextmanager
-def boundary(error: type[CodeGenerationError], what: str, *foreign: type[BaseException]) -> Iterator[None]:
+def boundary(error: type[CodeGenerationError], what: str, *foreign: type[Exception]) -> Iterator[None]:
     """Translate the exceptions of a foreign library in one place; ours pass unchanged.
 
     >>> with boundary(DataError, "problems.jsonl", ValueError):
@@ -121,5 +122,7 @@ def boundary(error: type[CodeGenerationError], what: str, *foreign: type[BaseExc
         yield
     except CodeGenerationError:
         raise
-    except foreign or (Exception,) as e:
+    except Exception as e:
+        if foreign and not isinstance(e, foreign):
+            raise
         raise error(f"{what}: {e}" if str(e) else f"{what}: {type(e).__name__}") from e

@@ -32,8 +32,10 @@ _CODE_LINE = re.compile(
     r"^(?:def |class |import |from \w[\w.]* import |@\w|async def |[A-Za-z_][\w, ]* = |for |while |if |print\(|try:)"
 )
 _OTHER_LANGUAGES = frozenset(
-    "bash sh shell console text txt plaintext output json yaml xml html css sql c cpp c++ java javascript js ts typescript "
-    "go rust ruby diff patch markdown md latex math input csv".split()
+    """
+    bash sh shell console text txt plaintext output json yaml xml html css sql c cpp c++ java javascript js ts
+    typescript go rust ruby diff patch markdown md latex math input csv
+    """.split()  # noqa: SIM905 - words read better without quotes
 )
 
 
@@ -79,7 +81,9 @@ def extract_code(text: str, problem: ProblemView | None = None) -> str | None:
 def _best_guess(blocks: list[_Block], name: str | None) -> str | None:
     """A block that is not a whole answer but the nearest there is."""
     mentions = [
-        b for b in blocks if name and re.search(rf"^\s*(?:async )?(?:def|class) +{re.escape(name)}\b", b.code, re.M)
+        b
+        for b in blocks
+        if name and re.search(rf"^\s*(?:async )?(?:def|class) +{re.escape(name)}\b", b.code, re.MULTILINE)
     ]
     marked = [b for b in blocks if b.language.startswith("py")]
     looks = [b for b in blocks if any(_CODE_LINE.match(line) for line in b.code.splitlines())]
@@ -127,9 +131,9 @@ def _blocks(text: str) -> list[_Block]:
         if "```" not in body and "~~~" not in body:
             end = text.count("\n", 0, tag.end())
             found.append((end, _Block(textwrap.dedent(body).strip("\n"), closed=True, language="python")))
-    if not found and (tag := _OPEN_TAG.search(text)):
+    if not found and (opened_tag := _OPEN_TAG.search(text)):
         found.append(
-            (len(lines), _Block(_trim_to_parse(textwrap.dedent(tag.group(1))), closed=False, language="python"))
+            (len(lines), _Block(_trim_to_parse(textwrap.dedent(opened_tag.group(1))), closed=False, language="python"))
         )
     return [block for _, block in sorted(found, key=lambda pair: pair[0])]
 
@@ -143,7 +147,7 @@ def _inner(lines: list[str], indent: str) -> str:
 
 def _outside(text: str) -> str:
     """The text without its fenced blocks."""
-    return re.sub(r"^[ \t>]*(`{3,}|~{3,}).*?(^[ \t>]*\1|\Z)", "", text, flags=re.DOTALL | re.M)
+    return re.sub(r"^[ \t>]*(`{3,}|~{3,}).*?(^[ \t>]*\1|\Z)", "", text, flags=re.DOTALL | re.MULTILINE)
 
 
 def _tree(code: str) -> ast.Module | None:

@@ -172,7 +172,8 @@ def scrape(
     if dry_run:
         print(run.first_prompt())
         print(f"\nwould ask {run.choice!r} about {len(run.ids)} problems of {in_}, {options.samples_per_problem} "
-              f"conversation(s) each of at most {options.max_turns} turns; results: {out}, unsolved: {run.unsolved}")  # fmt: skip
+              f"conversation(s) each of at most {options.max_turns} turns; results: {out}, "
+              f"unsolved: {run.unsolved}")  # fmt: skip
         return DONE
     summary = asyncio.run(run.run())
     print(say_summary(summary, run))
@@ -219,7 +220,8 @@ def grade(
             counts = await grade_file(wanted, output, grader, tests=tests, stop_early=stop_early, force=force)
         kept = f" ({counts.kept} judged before)" if counts.kept else ""
         print(
-            f"{len(wanted)} candidates{kept}: {counts.passed} pass, {counts.failed} fail, {counts.infra} infra -> {output}"
+            f"{len(wanted)} candidates{kept}: {counts.passed} pass, {counts.failed} fail, {counts.infra} infra "
+            f"-> {output}"
         )
         return NOT_ALL if counts.infra else DONE
 
@@ -252,7 +254,8 @@ def verify(
 
     asyncio.run(run())
     print(
-        f"{counts['claims']} verified rows checked: {counts['claims'] - counts['broken']} hold, {counts['broken']} do not"
+        f"{counts['claims']} verified rows checked: "
+        f"{counts['claims'] - counts['broken']} hold, {counts['broken']} do not"
     )
     return NOT_ALL if counts["broken"] else DONE
 
@@ -284,7 +287,8 @@ def export(
 
 
 def _config_file(_app: App, commands: tuple[str, ...], arguments: ArgumentCollection) -> None:
-    """Values for flags that were not typed: from the file that --config names, section by command; then the environment.
+    """Values for flags that were not typed: from the file that --config names, section by command; then the
+    environment.
 
     CODEGEN_MODEL sets --model, CODEGEN_BASE_URL sets --base-url, and so on.
     """
@@ -323,14 +327,6 @@ def run_command(*arguments: str) -> NoReturn:
         status = USAGE
     except CodeGenerationError as e:
         print_error(f"codegen: {e}")
-        status = USAGE
-    except BaseExceptionGroup as group:
-        first = group
-        while isinstance(first, BaseExceptionGroup):
-            first = first.exceptions[0]
-        if not isinstance(first, CodeGenerationError):
-            raise
-        print_error(f"codegen: {first}")
         status = USAGE
     except (KeyboardInterrupt, asyncio.CancelledError):
         print_error(f"interrupted; this resumes: {resume_command()}")

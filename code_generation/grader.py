@@ -1,4 +1,6 @@
-"""Judges candidates: runs them through an executor, compares outside. The only place where answers meet expected values."""
+"""Judges candidates: runs them through an executor, compares outside. The only place where answers meet expected
+values.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +10,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from code_generation.compare import compare_text, compare_value
-from code_generation.errors import ConfigError, DataError
+from code_generation.concurrency import all_of
+from code_generation.errors import ConfigError
 from code_generation.executors import open_executor
 from code_generation.harness import build_program, calls_program, check_program, limits_of
 from code_generation.inside import decode
@@ -17,7 +20,7 @@ from code_generation.models import Grade, Outcome
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from code_generation.models import CaseResult, CodeProblem, JsonValue, Limits, Status, TestCase
+    from code_generation.models import CaseResult, CodeProblem, JsonValue, Limits, Program, Status, TestCase
     from code_generation.protocols import Executor
 
 MAX_ROUNDS = 300
@@ -123,33 +126,27 @@ class TestExecutionGrader:
 
     async def _run_tests(self, problem: CodeProblem, code: str, tests: list[TestCase], limits: Limits) -> list[Outcome]:
         """Outcomes in the order of the tests; the executor bounds how many run at a time."""
-        numbered = list(enumerate(tests))
-        groups = [[(i, t) for i, t in numbered if t.type == kind] for kind in ("stdin", "functional")]
         found: dict[int, Outcome] = {}
 
-        async def run_group(group: list[tuple[int, TestCase]]) -> None:
-            program = build_program(problem, code, [t for _, t in group], limits)
+        async def run_group(program: Program, numbers: list[int]) -> None:
             result = await self.executor.run(program)
-            for (i, test), case in zip(group, result.cases, strict=True):
-                found[i] = await asyncio.to_thread(_judge, problem, test, case)
+            for i, case in zip(numbers, result.cases, strict=True):
+                found[i] = await asyncio.to_thread(_judge, problem, tests[i], case)
 
-        async def run_assert(number: int, test: TestCase) -> None:
-            found[number] = await self._run_assert(problem, code, test, limits)
+        async def run_assert(number: int) -> None:
+            found[number] = await self._run_assert(problem, code, tests[number], limits)
 
-        try:
-            async with asyncio.TaskGroup() as tasks:
-                for group in groups:
-                    if group:
-                        tasks.create_task(run_group(group))
-                for i, test in numbered:
-                    if test.type == "assert":
-                        tasks.create_task(run_assert(i, test))
-        except* DataError as errors:
-            raise errors.exceptions[0] from None
+        work = [run_assert(i) for i, t in enumerate(tests) if t.type == "assert"]
+        for kind in ("stdin", "functional"):
+            if numbers := [i for i, t in enumerate(tests) if t.type == kind]:
+                work.append(run_group(build_program(problem, code, [tests[i] for i in numbers], limits), numbers))
+        await all_of(*work)
         return [found[i] for i in range(len(tests))]
 
     async def _run_assert(self, problem: CodeProblem, code: str, test: TestCase, limits: Limits) -> Outcome:
-        """Alternate between the test's code, which never meets the candidate, and the candidate, which answers its steps."""
+        """Alternate between the test's code, which never meets the candidate, and the candidate, which answers its
+        steps.
+        """
         steps: list[JsonValue] = []
         answers: list[JsonValue] = []
         used = None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from code_generation.certificate import contradictions, sha256_text
 from code_generation.concurrency import in_order
@@ -158,7 +158,7 @@ def _earlier_verdicts(output: Path, candidates: list[Candidate], tests: Tests) -
         mine = _identity(candidates[number], tests) if number < len(candidates) else None
         theirs = tuple(row.get(k) for k in ("problem_id", "candidate_id", "code_sha256", "tests"))
         if mine != theirs:
-            msg = f"{output} holds other verdicts (from line {number + 1}); choose another file, or --force to keep it as .bak"
+            msg = f"{output} holds other verdicts (from line {number + 1}); choose another file, or --force for a .bak"
             raise ConfigError(msg)
     return rows
 

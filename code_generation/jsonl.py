@@ -14,7 +14,6 @@ import json
 import os
 import sys
 from contextlib import contextmanager
-from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Self
 
 from code_generation.errors import ConfigError, DataError
@@ -23,6 +22,7 @@ from code_generation.literals import lift_digit_limit, shorten
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+    from pathlib import Path
 
     from code_generation.models import JsonValue
 
@@ -73,7 +73,7 @@ def open_text(path: Path) -> Iterator[IO[str]]:
 
 def _open_bytes(path: Path) -> IO[bytes]:
     if path.suffix == ".gz":
-        return gzip.open(path, "rb")
+        return io.BufferedReader(gzip.GzipFile(path, "rb"))
     if path.suffix == ".zst":
         return require("zstandard", "zst").open(path, "rb")  # type: ignore[no-any-return]
     return path.open("rb")
@@ -139,7 +139,7 @@ def write_lines(path: Path, values: Iterable[JsonValue]) -> int:
 
 def _create_bytes(path: Path, suffix: str) -> IO[bytes]:
     if suffix == ".gz":
-        return gzip.open(path, "wb")
+        return io.BufferedWriter(gzip.GzipFile(path, "wb"))
     if suffix == ".zst":
         return require("zstandard", "zst").open(path, "wb")  # type: ignore[no-any-return]
     return path.open("wb")

@@ -1,4 +1,5 @@
-"""Python values in JSON: what JSON can't say travels as `{"$py": "<literal>"}`, read by a restricted reader, never by eval.
+"""Python values in JSON: what JSON can't say travels as `{"$py": "<literal>"}`, read by a restricted reader, never by
+eval.
 
 read_literal("(4, 5)")        -> (4, 5)
 to_json((4, 5))               -> {"$py": "(4, 5)"}
@@ -23,7 +24,8 @@ PY = "$py"
 
 
 def lift_digit_limit() -> None:
-    """Allow integers of any length in text: tests of this field hold some of 5,000 digits; Python's default stops at 4,300.
+    """Allow integers of any length in text: tests of this field hold some of 5,000 digits; Python's default stops at
+    4,300.
 
     The limit belongs to the whole interpreter and can't be lifted for one call when threads decode side by side, so it
     is lifted where the first test data is read and stays so.
@@ -32,7 +34,8 @@ def lift_digit_limit() -> None:
 
 
 def read_literal(text: str) -> Any:
-    """Read a Python literal: numbers, text, bytes, None, booleans, containers, `set()`, `frozenset(...)`, `float('inf')`.
+    """Read a Python literal: numbers, text, bytes, None, booleans, containers, `set()`, `frozenset(...)`,
+    `float('inf')`.
 
     Raises:
         ValueError: it is something else, or nested too deeply.
@@ -75,7 +78,7 @@ def literal_value(node: ast.expr) -> Any:
 
 
 def _number(value: Any) -> Any:
-    if isinstance(value, bool) or not isinstance(value, int | float | complex):
+    if type(value) not in {int, float, complex}:
         msg = f"not a number: {value!r}"
         raise ValueError(msg)
     return value
@@ -198,7 +201,7 @@ def parse_value(text: str) -> JsonValue:
 
 
 def parse_arguments(text: str) -> list[JsonValue]:
-    """Type the arguments of a call that came as text, one JSON value a line: `'[5, 3]\\n2'` -> [[5, 3], 2].
+    r"""Type the arguments of a call that came as text, one JSON value a line: `'[5, 3]\n2'` -> [[5, 3], 2].
 
     A value that spans lines is one argument.
     """

@@ -1,4 +1,6 @@
-"""`python -m code_generation.mbpp_loader --output F --num-problems 100 --n-public 1` is `codegen preprocess mbpp ...`."""
+"""`python -m code_generation.mbpp_loader --output F --num-problems 100 --n-public 1` is `codegen preprocess mbpp
+...`.
+"""
 
 from __future__ import annotations
 

@@ -47,7 +47,8 @@ class TestCase(Record, frozen=True, kw_only=True):
     __test__ = False  # pytest collects classes named Test*
 
     input: JsonValue
-    """stdin: text. functional: list of positional arguments or `{"args": [...], "kwargs": {...}}`. assert: Python source."""
+    """stdin: text. functional: list of positional arguments or `{"args": [...], "kwargs": {...}}`. assert: Python
+    source."""
     output: JsonValue
     """stdin: text. functional: the return value. assert: null. What JSON can't say is `{"$py": "<literal>"}`."""
     type: TestType
@@ -70,7 +71,8 @@ class CodeProblem(Record, frozen=True, kw_only=True):
     test_cases: list[TestCase]
     """Public and private tests in the data set's order."""
     metadata: dict[str, JsonValue]
-    """`func_name`, `class_name`, `starter_code`, `setup_code`, `comparison`, `time_limit_s`, `memory_limit_mb`, `source`, ..."""
+    """`func_name`, `class_name`, `starter_code`, `setup_code`, `comparison`, `time_limit_s`, `memory_limit_mb`,
+    `source`, ..."""
 
     @property
     def public_tests(self) -> list[TestCase]:
@@ -118,7 +120,8 @@ class Message(Record, frozen=True, kw_only=True):
     content: str
     """The text of the message."""
     blocks: list[JsonValue] | None = None
-    """The provider's raw content blocks (thinking, signatures), kept losslessly; None where the text is all there is."""
+    """The provider's raw content blocks (thinking, signatures), kept losslessly; None where the text is all there
+    is."""
 
 
 class Usage(Record, frozen=True, kw_only=True):
@@ -347,7 +350,8 @@ class GenerationResult(Record, frozen=True, kw_only=True):
     full_message_history: list[Message]
     """The whole conversation; ends with the last answer."""
     generation_metadata: dict[str, JsonValue]
-    """`model`, `provider`, `temperature`, `prompt_id`, `system_prompt_id`, prompts' sha256, sampling, sample index, versions."""
+    """`model`, `provider`, `temperature`, `prompt_id`, `system_prompt_id`, prompts' sha256, sampling, sample index,
+    versions."""
     verified: bool
     """The final code passed every test, public and private, at least one, each in its own isolated process."""
     satisfied: bool

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 from code_generation import __version__
 from code_generation.errors import BadRow, ConfigError
 from code_generation.jsonl import encode, write_lines
-from code_generation.loaders import DataSet, LoadOptions
 from code_generation.loaders.sources import sha256_of
 from code_generation.records import to_json_object
 
@@ -17,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from code_generation.loaders import DataSet, LoadOptions
     from code_generation.models import JsonValue
 
 

@@ -1,6 +1,7 @@
 """Prompts: text files with ids, strict placeholders, and the messages made of them. No prompt text lives in code.
 
-A prompt file is `<folder>/<kind>/<id>.md`; where a function and a program are asked for in different words there are two,
+A prompt file is `<folder>/<kind>/<id>.md`; where a function and a program are asked for in different words there are
+two,
 `<id>.function.md` and `<id>.program.md`. A placeholder is `{{name}}`; one that the code does not know, and a value that
 a prompt leaves out although it is needed, are errors. Values go in once: `{{` inside a statement stays as it is.
 
@@ -158,7 +159,9 @@ def opening_messages(problem: ProblemView, prompts: PromptSet) -> list[Message]:
 
 
 def feedback_message(view: GradeView | None, prompts: PromptSet, func_name: str | None = None) -> Message:
-    """What the model is told about its code: public failures in full, private ones as a count; None: no code was found."""
+    """What the model is told about its code: public failures in full, private ones as a count; None: no code was
+    found.
+    """
     library = prompts.library
     if view is None:
         return Message(role="user", content=library.get("feedback", "no_code").render({}))

@@ -76,16 +76,16 @@ class ScrapeOptions:
         Raises:
             ConfigError: they contradict each other.
         """
-        asked = {
-            "--criterion": self.criterion,
-            "--should-pass-private": "all" if self.should_pass_private else None,
-            "--should-not-pass-private": "public-not-private" if self.should_not_pass_private else None,
-        }
-        given = {flag: value for flag, value in asked.items() if value}
-        if len(set(given.values())) > 1:
-            msg = f"{' and '.join(given)} contradict each other: give one of them"
+        asked: list[tuple[str, Criterion | None]] = [
+            ("--criterion", self.criterion),
+            ("--should-pass-private", "all" if self.should_pass_private else None),
+            ("--should-not-pass-private", "public-not-private" if self.should_not_pass_private else None),
+        ]
+        given = [(flag, value) for flag, value in asked if value is not None]
+        if len({value for _, value in given}) > 1:
+            msg = f"{' and '.join(flag for flag, _ in given)} contradict each other: give one of them"
             raise ConfigError(msg)
-        return next(iter(given.values()), "all")  # type: ignore[return-value]
+        return given[0][1] if given else "all"
 
 
 @dataclass

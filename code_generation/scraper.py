@@ -84,7 +84,8 @@ async def solve(
         elif len(attempts) >= policy.max_turns:
             ended = "max_turns"
         else:
-            messages = [*messages, feedback_message(grade and grade.view(problem), policy.prompts, view.func_name)]
+            shown = None if grade is None else grade.view(problem)
+            messages = [*messages, feedback_message(shown, policy.prompts, view.func_name)]
     return _result(problem, messages, attempts, provider, grader, policy, sample_index, ended)
 
 
@@ -181,7 +182,7 @@ def _result(
         attempts=attempts,
         usage=total_usage([a.usage for a in attempts]),
         cost_usd=None if any(c is None for c in costs) else sum(c for c in costs if c is not None),
-        certificate=last.grade and certify(problem, last.code, last.grade, grader.limits(problem)),
+        certificate=None if last.grade is None else certify(problem, last.code, last.grade, grader.limits(problem)),
         schema=SCHEMA,
     )
 

@@ -1,12 +1,15 @@
-"""Builds the box around one run: started fresh as `python -s -P -S launch.py SPEC STATUS ANSWER`, standard library only.
+"""Builds the box around one run: started fresh as `python -s -P -S launch.py SPEC STATUS ANSWER`, standard library
+only.
 
 Level `full`: user (where not root), pid, mount, net, ipc and uts namespaces; a file system of its own that shows the
-standard library and installed packages read-only and nothing else; a uid of its own; no capabilities, no new privileges;
+standard library and installed packages read-only and nothing else; a uid of its own; no capabilities, no new
+privileges;
 limits on CPU, memory, files, processes, disk. The candidate is a child of a small pid 1, whose end ends everything.
 Level `weak`: a session of its own, a scrubbed environment and the limits; the file system and the network are open.
 
 What is covered: see docs/safety.md for what each level holds back, and how that is checked at every start.
-What is not covered: kernel exploits, CPU side channels; at `weak` also reading files, the network and same-user processes.
+What is not covered: kernel exploits, CPU side channels; at `weak` also reading files, the network and same-user
+processes.
 """
 
 from __future__ import annotations
@@ -20,6 +23,7 @@ import signal
 import stat
 import sys
 import time
+from typing import Any
 
 MS_RDONLY, MS_NOSUID, MS_NODEV, MS_NOEXEC, MS_REMOUNT, MS_BIND, MS_REC, MS_PRIVATE = (
     1,
@@ -41,15 +45,15 @@ CANDIDATE_UID = 1_000_000  # plus the launcher's pid: a uid that no other run ha
 libc = ctypes.CDLL(None, use_errno=True)
 
 
-def check(result, what):
+def check(result: int, what: str) -> None:
     """Raise OSError for a C call that failed."""
     if result != 0:
         code = ctypes.get_errno()
         raise OSError(code, f"{what}: {os.strerror(code)}")
 
 
-def mount(source, target, kind, flags, data=""):
-    """mount(2)."""
+def mount(source: str, target: str, kind: str, flags: int, data: str = "") -> None:
+    """Attach a file system, or change the flags of one; errors are raised."""
     args = (
         os.fsencode(source),
         os.fsencode(target),
@@ -60,8 +64,10 @@ def mount(source, target, kind, flags, data=""):
     check(libc.mount(*args), f"mount {target}")
 
 
-def enter_namespaces():
-    """Leave the host's namespaces; the next child is pid 1 of its own. As root without a user namespace where that works."""
+def enter_namespaces() -> bool:
+    """Leave the host's namespaces; the next child is pid 1 of its own. As root without a user namespace where that
+    works.
+    """
     flags = CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWPID | CLONE_NEWNET
     if os.geteuid() == 0 and libc.unshare(flags) == 0:
         return False
@@ -73,7 +79,7 @@ def enter_namespaces():
     return True
 
 
-def build_root(base, visible, limits):
+def build_root(base: str, visible: list[str], limits: dict[str, Any]) -> None:
     """Make and enter a file system that shows `visible` paths read-only, a few devices, and empty places to write."""
     mount("none", "/", "", MS_REC | MS_PRIVATE)
     mount("tmpfs", base, "tmpfs", MS_NOSUID | MS_NODEV, f"size={limits['disk_mb']}m,nr_inodes=16384,mode=755")
@@ -85,9 +91,9 @@ def build_root(base, visible, limits):
     for number, name in enumerate(("stdin", "stdout", "stderr")):
         os.symlink(f"/proc/self/fd/{number}", f"{base}/dev/{name}")
     os.symlink("/proc/self/fd", f"{base}/dev/fd")
-    for name in ("work", "tmp", "var/tmp", "dev/shm"):
+    for name in ("box", "tmp", "var/tmp", "dev/shm"):
         os.makedirs(f"{base}/{name}", exist_ok=True)
-        os.chmod(f"{base}/{name}", 0o1777)
+        os.chmod(f"{base}/{name}", 0o1777)  # noqa: S103 - a world of its own
     os.makedirs(f"{base}/proc")
     try:
         mount("proc", f"{base}/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, "hidepid=2")
@@ -100,7 +106,7 @@ def build_root(base, visible, limits):
     os.rmdir("/old")
 
 
-def bind(source, target, read_only=True):
+def bind(source: str, target: str, *, read_only: bool = True) -> None:
     """Show a file or folder of the host at another place; a symbolic link is made again."""
     try:
         mode = os.lstat(source).st_mode
@@ -120,7 +126,7 @@ def bind(source, target, read_only=True):
         mount("none", target, "", MS_BIND | MS_REMOUNT | MS_RDONLY | MS_NOSUID | MS_NODEV | kept)
 
 
-def drop_rights(uid):
+def drop_rights(uid: int | None) -> None:
     """Give up every privilege for good. None keeps the uid (inside a user namespace there is only one)."""
     if uid is not None:
         os.setgroups([])
@@ -134,7 +140,7 @@ def drop_rights(uid):
     libc.prctl(PR_SET_DUMPABLE, 1, 0, 0, 0)  # else /proc/self/fd, and with it /dev/stdin, is closed to the program
 
 
-def set_limits(limits):
+def set_limits(limits: dict[str, Any]) -> None:
     """Cap what every process of the run may use."""
     mib = 1 << 20
     seconds = max(1, int(limits["timeout_s"] + 0.999))
@@ -147,12 +153,11 @@ def set_limits(limits):
         (resource.RLIMIT_CORE, 0, 0),
     ):
         ceiling = resource.getrlimit(kind)[1]
-        if ceiling != resource.RLIM_INFINITY:
-            soft, hard = min(soft, ceiling), min(hard, ceiling)
-        resource.setrlimit(kind, (soft, hard))
+        allowed = ceiling if ceiling != resource.RLIM_INFINITY else sys.maxsize
+        resource.setrlimit(kind, (min(soft, allowed), min(hard, allowed)))
 
 
-def candidate(spec, answer_fd, uid, old_mask):
+def candidate(spec: dict[str, Any], answer_fd: int, uid: int | None, old_mask: set[Any]) -> int:
     """In the child: become the candidate. Returns its exit status; the interpreter then ends as usual."""
     os.setsid()
     for number in range(1, signal.NSIG):
@@ -174,16 +179,18 @@ def candidate(spec, answer_fd, uid, old_mask):
         check(libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), "no_new_privs")
     set_limits(spec["limits"])
     sys.path[:] = [p for p in sys.path if p and p != spec["here"]] + spec["packages"]
-    inside = type(sys)("inside")
-    sys.modules["inside"] = inside
-    exec(spec["inside"], inside.__dict__)  # noqa: S102
-    job = spec["job"]
-    del spec["job"], spec["inside"]
-    return inside.run(job, 3)
+    for name in ("inside", "inside_check"):
+        if spec[name] is not None:
+            module = sys.modules[name] = type(sys)(name)
+            exec(spec[name], module.__dict__)  # noqa: S102 - our own file, compiled by the grader
+    status: int = sys.modules["inside"].run(spec.pop("job"), 3)
+    return status
 
 
-def supervise(spec, answer_fd, status_fd, uid):
-    """Run the candidate as a child, wait for its end or the limit, then end and reap all it left. Returns in the child."""
+def supervise(spec: dict[str, Any], answer_fd: int, status_fd: int, uid: int | None) -> int:
+    """Run the candidate as a child, wait for its end or the limit, then end and reap all it left. Returns in the
+    child.
+    """
     old_mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGCHLD})
     started = time.monotonic()
     deadline = started + spec["wall_s"]
@@ -209,7 +216,7 @@ def supervise(spec, answer_fd, status_fd, uid):
     os._exit(0)
 
 
-def reap(child, flags):
+def reap(child: int | None, flags: int) -> int | None:
     """Collect ended processes; the raw exit status of `child` if it is among them, else None."""
     found = None
     while True:
@@ -223,7 +230,7 @@ def reap(child, flags):
             found = raw
 
 
-def end_all(level):
+def end_all(level: str) -> None:
     """Kill and reap every process of the run. In a pid namespace one call reaches all; else descendants are hunted."""
     if level == "full":
         try:
@@ -245,7 +252,7 @@ def end_all(level):
         time.sleep(0.002)
 
 
-def descendants(root):
+def descendants(root: int) -> set[int]:
     """Pids below a process, from /proc; zombies that wait for this process included."""
     parents = {}
     for name in os.listdir("/proc"):
@@ -263,7 +270,7 @@ def descendants(root):
     return found - {root}
 
 
-def main():
+def main() -> int:
     """Read the spec, build the box, run; only the candidate's process returns from here."""
     spec_fd, status_fd, answer_fd = map(int, sys.argv[1:4])
     with os.fdopen(spec_fd, "rb") as f:

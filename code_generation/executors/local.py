@@ -1,4 +1,5 @@
-"""Runs programs on this machine, one freshly started process a case: the slow path that needs nothing but Python and Linux.
+"""Runs programs on this machine, one freshly started process a case: the slow path that needs nothing but Python and
+Linux.
 
 What is covered: see `launch` (the box) and `inside` (what crosses its border). Inputs and outputs are memory files with
 a cap: no pipe that could fill up, no waiting for an end of file that a stray process holds open.
@@ -22,12 +23,14 @@ from typing import TYPE_CHECKING, Any, Self
 
 import msgspec
 
+from code_generation.concurrency import all_of
 from code_generation.errors import ExecutorError, SandboxLost, SandboxUnavailable
 from code_generation.jsonl import decode
 from code_generation.models import Case, CaseResult, ExecutionResult, Limits, Program
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from types import CodeType
 
 HERE = Path(__file__).parent
 WALL_GRACE_S = 2.0
@@ -41,7 +44,7 @@ TRIES = 3
 PROBE = """
 import os, socket
 found = []
-if os.path.exists({cwd!r}): found.append("the project's folder is visible")
+if os.path.exists({secret!r}): found.append("files of the host are visible")
 if os.path.exists("/etc/passwd"): found.append("/etc/passwd is visible")
 if os.getuid() == 0: found.append("runs as root")
 if os.getpid() > 9: found.append("sees the host's process ids")
@@ -73,7 +76,8 @@ class SubprocessExecutor:
         self.workers = workers or len(os.sched_getaffinity(0))
         self._allow_weak = allow_weak
         self._slots = asyncio.Semaphore(self.workers)
-        self._inside = compile((HERE.parent / "inside.py").read_text(encoding="utf-8"), "inside.py", "exec")
+        self._inside = _compiled("inside.py")
+        self._inside_check = _compiled("inside_check.py")
         self._base: str | None = None
         self._packages = [p for p in dict.fromkeys((*site.getsitepackages(), *sys.path)) if p.endswith("-packages")]
 
@@ -90,17 +94,18 @@ class SubprocessExecutor:
         try:
             self.isolation = "full"
             reason = await self._escapes()
-            if reason:
-                if not self._allow_weak:
-                    msg = (
-                        f"this machine can't isolate untrusted code ({reason}); allow user namespaces, run as root, or "
-                        "accept weak isolation with --allow-weak-isolation"
-                    )
-                    raise SandboxUnavailable(msg)
-                self.isolation = "weak"
         except BaseException:
             await self.__aexit__()
             raise
+        if reason and not self._allow_weak:
+            await self.__aexit__()
+            msg = (
+                f"this machine can't isolate untrusted code ({reason}); allow user namespaces, run as root, or "
+                "accept weak isolation with --allow-weak-isolation"
+            )
+            raise SandboxUnavailable(msg)
+        if reason:
+            self.isolation = "weak"
         return self
 
     async def __aexit__(self, *exc: object) -> None:
@@ -111,8 +116,8 @@ class SubprocessExecutor:
 
     async def _escapes(self) -> str:
         """Why `full` does not hold here; empty where it does."""
-        with _listener() as port:
-            source = PROBE.format(cwd=os.getcwd(), port=port)  # noqa: PTH109 - the path as the probe's text
+        with _listener() as port, tempfile.NamedTemporaryFile(prefix="codegen-") as secret:
+            source = PROBE.format(secret=secret.name, port=port)
             program = Program(kind="script", source=source, cases=[Case()], limits=Limits(timeout_s=5))
             try:
                 result = await self._run_once(program, program.cases[0])
@@ -126,9 +131,7 @@ class SubprocessExecutor:
         if self._base is None:
             msg = "the executor is not open: use it in `async with`"
             raise ExecutorError(msg)
-        async with asyncio.TaskGroup() as tasks:
-            runs = [tasks.create_task(self._run_case(program, case)) for case in program.cases]
-        return ExecutionResult(cases=[r.result() for r in runs])
+        return ExecutionResult(cases=await all_of(*(self._run_case(program, case) for case in program.cases)))
 
     async def _run_case(self, program: Program, case: Case) -> CaseResult:
         """One case; a box that fails is tried again, then it is an infra error."""
@@ -146,7 +149,7 @@ class SubprocessExecutor:
         assert self._base is not None  # noqa: S101 - for the type checker; run() has looked
         limits = program.limits
         weak = self.isolation == "weak"
-        work = tempfile.mkdtemp(prefix="work-", dir=self._base) if weak else "/work"
+        work = tempfile.mkdtemp(prefix="work-", dir=self._base) if weak else "/box"
         wall_s = limits.timeout_s + WALL_GRACE_S
         spec = {
             "level": self.isolation,
@@ -159,6 +162,7 @@ class SubprocessExecutor:
             "limits": msgspec.structs.asdict(limits),
             "wall_s": wall_s,
             "inside": self._inside,
+            "inside_check": self._inside_check if program.kind == "check" else None,
             "job": {
                 "kind": program.kind,
                 "source": program.source,
@@ -186,7 +190,9 @@ class SubprocessExecutor:
         return [p for p in dict.fromkeys(wanted) if Path(p).exists() and not _is_below(p, wanted)]
 
     async def _launch(self, files: _MemoryFiles, limit_s: float, work: str) -> None:
-        """Start the launcher and wait for its end; it is killed, and with it all it started, where that takes too long."""
+        """Start the launcher and wait for its end; it is killed, and with it all it started, where that takes too
+        long.
+        """
         python = getattr(sys, "_base_executable", None) or sys.executable
         options = [
             "-s",
@@ -228,6 +234,10 @@ class SubprocessExecutor:
             process.wait()
 
 
+def _compiled(name: str) -> CodeType:
+    return compile((HERE.parent / name).read_text(encoding="utf-8"), name, "exec")
+
+
 def _is_below(path: str, others: list[str]) -> bool:
     return any(
         path != o and Path(path).is_relative_to(o) for o in others if Path(o).exists() and not Path(o).is_symlink()
@@ -237,11 +247,11 @@ def _is_below(path: str, others: list[str]) -> bool:
 async def _ended(pid: int) -> None:
     """Wait for a process without a thread."""
     loop = asyncio.get_running_loop()
-    done = loop.create_future()
+    done = asyncio.Event()
     fd = os.pidfd_open(pid)
     try:
-        loop.add_reader(fd, lambda: done.done() or done.set_result(None))
-        await done
+        loop.add_reader(fd, done.set)
+        await done.wait()
     finally:
         loop.remove_reader(fd)
         os.close(fd)
@@ -309,7 +319,9 @@ def _read_status(files: _MemoryFiles) -> dict[str, Any]:
 
 
 def _read_result(program: Program, status: dict[str, Any], files: _MemoryFiles) -> CaseResult:
-    """Turn what a run left behind into a result. Everything in it but `status` came from the candidate: data, no more."""
+    """Turn what a run left behind into a result. Everything in it but `status` came from the candidate: data, no
+    more.
+    """
     limits = program.limits
     cap = limits.output_mb << 20
     answers = _read_answers(files)

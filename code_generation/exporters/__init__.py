@@ -1,4 +1,6 @@
-"""Results to training rows: pure functions, one file a format, one row each in the table. Nothing here runs a model or code."""
+"""Results to training rows: pure functions, one file a format, one row each in the table. Nothing here runs a model
+or code.
+"""
 
 from __future__ import annotations
 

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 def export_sft(result: GenerationResult) -> list[dict[str, object]]:
     """One row of a verified result, none of another or of one whose answer was cut off.
 
-    An answer that repairs an earlier one is exported as its code alone: it speaks of feedback that the row does not show.
+    An answer that repairs an earlier one is exported as its code alone: it speaks of feedback that the row does not
+    show.
     """
     last = result.attempts[-1] if result.attempts else None
     if not result.verified or result.final_code is None or last is None or last.finish_reason == "length":

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -15,11 +14,12 @@ import msgspec
 
 from code_generation.errors import BadRow, ConfigError, DataError
 from code_generation.loaders.sources import Source
-from code_generation.models import CodeProblem
 from code_generation.tables import resolve
 
 if TYPE_CHECKING:
-    from code_generation.models import TestCase
+    from collections.abc import AsyncIterator, Callable, Iterator
+
+    from code_generation.models import CodeProblem, TestCase
 
 LOADERS = {
     "jsonl": "code_generation.loaders.jsonl:JSONL",
@@ -130,8 +130,8 @@ async def load(name: str, options: LoadOptions | None = None) -> AsyncIterator[C
 
 
 def split_tests(problem: CodeProblem, options: LoadOptions, default: int | None) -> CodeProblem:
-    """Decide which tests are public: the first ones, or drawn with the seed (and the problem's id, so that order of rows
-    does not matter). Tests keep their order. Without an option and a default they stay as the row says.
+    """Decide which tests are public: the first ones, or drawn with the seed (and the problem's id, so that order of
+    rows does not matter). Tests keep their order. Without an option and a default they stay as the row says.
     """
     total = len(problem.test_cases)
     count = default if options.n_public is None else options.n_public

@@ -1,4 +1,6 @@
-"""This project's own problem files, in both shapes: `test_cases` with `is_public`, or a separate `public_test_cases` list."""
+"""This project's own problem files, in both shapes: `test_cases` with `is_public`, or a separate `public_test_cases`
+list.
+"""
 
 from __future__ import annotations
 
@@ -49,12 +51,12 @@ def parse_row(row: dict[str, Any], _options: LoadOptions | None = None) -> CodeP
     return problem
 
 
-def _test(test: Any, kind: str, place: str) -> dict[str, Any]:
+def _test(given: Any, kind: str, place: str) -> dict[str, Any]:
     """Bring one test into the present shape; text that means values is typed."""
-    if not isinstance(test, dict) or "input" not in test:
+    if not isinstance(given, dict) or "input" not in given:
         msg = f"expected an object with input and output at {place}"
         raise DataError(msg)
-    test = dict(test)
+    test = dict[str, Any](given)
     if "expected_output" in test:
         test["output"] = test.pop("expected_output")
     named = test.pop("testtype", None) or test.get("type") or kind
@@ -88,7 +90,8 @@ def read_problems(path: Path) -> Iterator[CodeProblem]:
             msg = f"{path}: line {number}: {e}"
             raise DataError(msg) from None
         if problem.problem_id in seen:
-            msg = f"{path}: line {number}: problem_id {problem.problem_id!r} stands already in line {seen[problem.problem_id]}"
+            first = seen[problem.problem_id]
+            msg = f"{path}: line {number}: problem_id {problem.problem_id!r} stands already in line {first}"
             raise DataError(msg)
         seen[problem.problem_id] = number
         yield problem

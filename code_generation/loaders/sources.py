@@ -1,4 +1,6 @@
-"""Where rows come from: a local file, a folder laid out like the hub, or a hub id. Rows stream; nothing is read whole."""
+"""Where rows come from: a local file, a folder laid out like the hub, or a hub id. Rows stream; nothing is read
+whole.
+"""
 
 from __future__ import annotations
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, replace
-from pathlib import Path
+from pathlib import Path  # noqa: TC003 - the command line reads the annotations
 from typing import TYPE_CHECKING
 
 from code_generation.config import read_models
@@ -55,7 +55,8 @@ class ModelOptions:
     """Which model answers, and how it is asked."""
 
     model: str | None = None
-    """The model, as `provider:model` or the model's own name; `scripted:flaky` and `replay:FILE` need no network. Also from CODEGEN_MODEL."""
+    """The model, as `provider:model` or the model's own name; `scripted:flaky` and `replay:FILE` need no network.
+    Also from CODEGEN_MODEL."""
     provider: str | None = None
     """Service that has the model: a name of the provider table, instead of the prefix of --model."""
     base_url: str | None = None

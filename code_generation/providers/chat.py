@@ -1,7 +1,8 @@
-"""The Chat Completions dialect over the openai SDK: OpenAI and everything that speaks like it (vLLM, Ollama, Together, ...).
+"""The Chat Completions dialect over the openai SDK: OpenAI and everything that speaks like it (vLLM, Ollama,
+Together, ...).
 
-The SDK owns authentication, URLs and connections; its retries are off (`retry` has them) and the raw body is read, since
-compatible servers leave out or add fields.
+The SDK owns authentication, URLs and connections; its retries are off (`retry` has them) and the raw body is read,
+since compatible servers leave out or add fields.
 """
 
 from __future__ import annotations
@@ -49,7 +50,7 @@ class ChatProvider:
     async def complete(self, request: Request) -> Completion:
         """One call, one answer; see `protocols.Provider.complete`."""
         sampling = request.sampling
-        given = {
+        given: dict[str, Any] = {
             "temperature": sampling.temperature,
             "max_completion_tokens": sampling.max_tokens,
             "seed": sampling.seed,
@@ -60,7 +61,7 @@ class ChatProvider:
                 raw = await self._client.chat.completions.with_raw_response.create(
                     model=self.model,
                     messages=[_message(m) for m in request.messages],
-                    **{k: v for k, v in given.items() if v is not None},  # type: ignore[arg-type]
+                    **{k: v for k, v in given.items() if v is not None},
                 )
                 body = raw.http_response.text
         except TimeoutError:

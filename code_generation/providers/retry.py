@@ -18,7 +18,9 @@ RATE_LIMIT_PATIENCE = 100
 
 
 class RetryingProvider:
-    """A provider behind which failed calls are repeated with growing, jittered waits; a server's Retry-After is obeyed."""
+    """A provider behind which failed calls are repeated with growing, jittered waits; a server's Retry-After is
+    obeyed.
+    """
 
     def __init__(self, inner: Provider, *, max_retries: int = 5) -> None:
         """Wrap a provider."""

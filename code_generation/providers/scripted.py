@@ -1,4 +1,6 @@
-"""Models that need no network: they answer from the problems' own references. For demos, tests and checks of a set-up."""
+"""Models that need no network: they answer from the problems' own references. For demos, tests and checks of a
+set-up.
+"""
 
 from __future__ import annotations
 
