@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -136,18 +137,19 @@ async def check_references(
         return [await grader.grade(item[1], code) for code in item[1].solutions]
 
     with Progress("references", len(problems)) as progress:
-        async for (place, problem), grades in in_order(problems, judge, AT_A_TIME):
-            if not grades:
-                report.references_missing += 1
-                report.warn(place, problem.problem_id, "it has no reference solution")
-            for number, grade in enumerate(grades):
-                if grade.verdict == "pass":
-                    report.references_passed += 1
-                    continue
-                report.references_failed += grade.verdict == "fail"
-                report.references_infra += grade.verdict == "infra"
-                report.error(place, problem.problem_id, f"$.solutions[{number}] {_why(grade)}")
-            progress.step(f"{report.references_failed} failed")
+        async with aclosing(in_order(problems, judge, AT_A_TIME)) as judged:
+            async for (place, problem), grades in judged:
+                if not grades:
+                    report.references_missing += 1
+                    report.warn(place, problem.problem_id, "it has no reference solution")
+                for number, grade in enumerate(grades):
+                    if grade.verdict == "pass":
+                        report.references_passed += 1
+                        continue
+                    report.references_failed += grade.verdict == "fail"
+                    report.references_infra += grade.verdict == "infra"
+                    report.error(place, problem.problem_id, f"$.solutions[{number}] {_why(grade)}")
+                progress.step(f"{report.references_failed} failed")
 
 
 def _why(grade: Grade) -> str:

@@ -7,13 +7,15 @@ from collections import deque
 from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable
+    from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Iterable
 
 T = TypeVar("T")
 R = TypeVar("R")
 
 
-async def in_order(items: Iterable[T], work: Callable[[T], Awaitable[R]], limit: int) -> AsyncIterator[tuple[T, R]]:
+async def in_order(
+    items: Iterable[T], work: Callable[[T], Awaitable[R]], limit: int
+) -> AsyncGenerator[tuple[T, R], None]:
     """Do `work` on at most `limit` items at a time; yield (item, result) in the order of the items.
 
     Items are pulled when there is room for them. Leaving the iteration cancels and awaits what still runs.

@@ -45,7 +45,7 @@ async def run_demo(folder: Path) -> int:
     print(f"2. scrape     {run.choice!r}: {sum(turns.values())} of {len(found)} solved ({by_turn}) -> {solutions}")
     repaired = [r for r in found if r.satisfied and len(r.attempts) > 1]
     if repaired:
-        print(_show_repair(min(repaired, key=lambda r: len(r.problem.problem))))
+        print(_show_repair(min(repaired, key=lambda r: (not _fails_in_public(r), len(r.problem.problem)))))
     verified = sum(r.verified for r in found)
     isolation = found[0].certificate.isolation if found and found[0].certificate else "?"
     print(f"3. verified   {verified} rows passed every test, public and private, each in its own process ({isolation})")
@@ -56,6 +56,12 @@ async def run_demo(folder: Path) -> int:
         f"With a model of yours:   codegen scrape {problems} solutions.jsonl --model provider:model"
     )
     return 1 if summary.failures or summary.interrupted else 0
+
+
+def _fails_in_public(result: GenerationResult) -> bool:
+    """Whether the first attempt failed a test that feedback shows in full."""
+    first = result.attempts[0].grade
+    return first is not None and any(o.is_public and o.status == "wrong_answer" for o in first.outcomes)
 
 
 def _show_repair(result: GenerationResult) -> str:

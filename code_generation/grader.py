@@ -136,11 +136,14 @@ class TestExecutionGrader:
         async def run_assert(number: int) -> None:
             found[number] = await self._run_assert(problem, code, tests[number], limits)
 
-        work = [run_assert(i) for i, t in enumerate(tests) if t.type == "assert"]
-        for kind in ("stdin", "functional"):
-            if numbers := [i for i, t in enumerate(tests) if t.type == kind]:
-                work.append(run_group(build_program(problem, code, [tests[i] for i in numbers], limits), numbers))
-        await all_of(*work)
+        by_kind = [[i for i, t in enumerate(tests) if t.type == kind] for kind in ("stdin", "functional")]
+        groups = [
+            (build_program(problem, code, [tests[i] for i in numbers], limits), numbers)
+            for numbers in by_kind
+            if numbers
+        ]
+        asserts = [run_assert(i) for i, t in enumerate(tests) if t.type == "assert"]
+        await all_of(*(run_group(*g) for g in groups), *asserts)
         return [found[i] for i in range(len(tests))]
 
     async def _run_assert(self, problem: CodeProblem, code: str, test: TestCase, limits: Limits) -> Outcome:

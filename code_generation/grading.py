@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import aclosing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -17,7 +18,7 @@ from code_generation.records import to_json_object
 from code_generation.results import read_results
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterable, Iterator
+    from collections.abc import AsyncGenerator, Iterable, Iterator
     from pathlib import Path
 
     from code_generation.grader import TestExecutionGrader
@@ -114,14 +115,15 @@ async def grade_file(
         if row["verdict"] != "infra":
             counts.count(row["verdict"])
     with JsonlWriter(output) as verdicts, Progress("grade", len(todo)) as progress:
-        async for number, row in in_order(todo, judge, AT_A_TIME):
-            if number < len(earlier):
-                rows[number] = row
-            else:
-                rows.append(row)
-                verdicts.append(row)
-            counts.count(row["verdict"])
-            progress.step(f"{counts.passed} pass, {counts.failed} fail, {counts.infra} infra")
+        async with aclosing(in_order(todo, judge, AT_A_TIME)) as judged:
+            async for number, row in judged:
+                if number < len(earlier):
+                    rows[number] = row
+                else:
+                    rows.append(row)
+                    verdicts.append(row)
+                counts.count(row["verdict"])
+                progress.step(f"{counts.passed} pass, {counts.failed} fail, {counts.infra} infra")
     if rows[: len(earlier)] != earlier:
         write_lines(output, rows)
     return counts
@@ -238,7 +240,9 @@ def _export_claims(path: Path, runs: dict[tuple[str, str | None], GenerationResu
         yield Claim(place, problem_id, result, code, faults)
 
 
-async def check_claims(claims: Iterable[Claim], grader: TestExecutionGrader) -> AsyncIterator[tuple[Claim, list[str]]]:
+async def check_claims(
+    claims: Iterable[Claim], grader: TestExecutionGrader
+) -> AsyncGenerator[tuple[Claim, list[str]], None]:
     """Grade every claim again from its tests; yields the faults of each, none where the claim holds."""
 
     async def check(claim: Claim) -> list[str]:
@@ -250,8 +254,9 @@ async def check_claims(claims: Iterable[Claim], grader: TestExecutionGrader) -> 
             return [*claim.faults, str(e)]
         return [*claim.faults, *_grade_faults(grade)]
 
-    async for claim, faults in in_order(claims, check, AT_A_TIME):
-        yield claim, faults
+    async with aclosing(in_order(claims, check, AT_A_TIME)) as checked:
+        async for claim, faults in checked:
+            yield claim, faults
 
 
 def _grade_faults(grade: Grade) -> list[str]:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from code_generation.errors import AuthFailed, ConfigError, ProviderError, SandboxUnavailable
+from code_generation.errors import AuthFailed, CodeGenerationError, ConfigError, ProviderError, SandboxUnavailable
 from code_generation.grader import GraderOptions, TestExecutionGrader, open_grader
 from code_generation.jsonl import JsonlWriter, keep_backup, print_error
 from code_generation.loaders.jsonl import read_problems
@@ -31,6 +31,10 @@ if TYPE_CHECKING:
     from code_generation.models import CodeProblem, Completion, Request
     from code_generation.protocols import Provider
     from code_generation.providers import ModelChoice
+
+
+GIVE_UP_AFTER = 3
+"""Problems that fail for want of an answer, before any was had, after which a run is given up."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,6 +109,11 @@ class RunSummary:
     failures: Counter[str] = field(default_factory=Counter)
     """Error texts of problems that a broken tool left without a result."""
     interrupted: bool = False
+
+    @property
+    def left(self) -> int:
+        """Conversations without a result."""
+        return self.total - self.done_before - self.satisfied - self.unsolved
 
     def count(self, result: GenerationResult) -> None:
         """Add one finished problem."""
@@ -236,31 +245,40 @@ class ScrapeRun:
             summary = RunSummary(total=len(every), done_before=sum(key in done for key in every))
 
             async def solve_one(problem: CodeProblem, sample_index: int) -> GenerationResult:
-                return await solve(problem, provider, grader, self.policy, sample_index)
+                result = await solve(problem, provider, grader, self.policy, sample_index)
+                (solved if result.satisfied else unsolved).append(to_json_object(result))  # before anything can cancel
+                return result
 
-            results = scrape(self._pairs(done), solve_one, max_concurrent=self.options.max_concurrent, stop=stop)
+            hopeless: CodeGenerationError | None = None
+            work = scrape(self._pairs(done), solve_one, max_concurrent=self.options.max_concurrent, stop=stop)
             with Progress("scrape", summary.total - summary.done_before) as progress:
-                async for result in results:
-                    if isinstance(result, GenerationResult):
-                        (solved if result.satisfied else unsolved).append(to_json_object(result))
-                        summary.count(result)
-                    else:
-                        _note_failure(result, summary)
-                    progress.step(summary.note())
-            summary.interrupted = stop.is_set()
+                async with contextlib.aclosing(work) as results:
+                    async for result in results:
+                        if isinstance(result, GenerationResult):
+                            summary.count(result)
+                        elif hopeless := _note_failure(result, summary):
+                            stop.set()
+                        progress.step(summary.note())
+            if hopeless is not None:
+                raise hopeless
+            summary.interrupted = stop.is_set() and summary.left > 0
             return summary
 
 
-def _note_failure(failed: Failed, summary: RunSummary) -> None:
-    """Count a tool's failure; raise it where it shows that no problem of this run can succeed."""
-    hopeless = isinstance(failed.error, AuthFailed | SandboxUnavailable)
-    first = isinstance(failed.error, ProviderError) and not summary.turns and not failed.error.retryable
-    unreachable = isinstance(failed.error, ProviderError) and not summary.turns and summary.failures.total() >= 2  # noqa: PLR2004
-    if hopeless or (first and not summary.done_before) or unreachable:
-        raise failed.error
-    summary.failures[str(failed.error)] += 1
-    if summary.failures[str(failed.error)] == 1:
-        print_error(f"{failed.problem_id}: {failed.error}")
+def _note_failure(failed: Failed, summary: RunSummary) -> CodeGenerationError | None:
+    """Count a tool's failure. Returns it where it shows that no further problem can succeed: then the run stops.
+
+    Raises:
+        CodeGenerationError: it is such a one and nothing has been answered yet, so that there is nothing to wait for.
+    """
+    error = failed.error
+    summary.failures[str(error)] += 1
+    if summary.failures[str(error)] == 1:
+        print_error(f"{failed.problem_id}: {error}")
+    if isinstance(error, ProviderError) and not summary.turns:
+        if not error.retryable or summary.failures.total() >= GIVE_UP_AFTER:
+            raise error
+    return error if isinstance(error, AuthFailed | SandboxUnavailable) else None
 
 
 @contextlib.contextmanager

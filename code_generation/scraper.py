@@ -16,7 +16,7 @@ from code_generation.prompts import PromptSet, feedback_message, opening_message
 from code_generation.records import to_json_object
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+    from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
 
     from code_generation.grader import TestExecutionGrader
     from code_generation.models import CodeProblem, Completion, Grade, Message
@@ -104,7 +104,7 @@ async def scrape(
     *,
     max_concurrent: int = 60,
     stop: asyncio.Event | None = None,
-) -> AsyncIterator[GenerationResult | Failed]:
+) -> AsyncGenerator[GenerationResult | Failed, None]:
     """Solve (problem, sample index) pairs, at most `max_concurrent` at a time; yields in order of finishing.
 
     Problems are pulled when there is room for them. Once `stop` is set no new one is started and those under way are
