@@ -110,7 +110,9 @@ def decode(node: Any, opaque: Callable[[dict[str, Any]], Any] | None = None) -> 
     if tag == "d":
         return {decode(k, opaque): decode(v, opaque) for k, v in body}
     if tag == "s":
-        return {decode(i, opaque) for i in body}
+        result: set[Any] = set()
+        result.update(frozenset(decode(i, opaque) for i in body))  # as a literal does: it decides the order of iteration
+        return result
     if tag == "z":
         return frozenset(decode(i, opaque) for i in body)
     if tag == "b":

@@ -13,7 +13,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from code_generation.errors import AuthFailed, CodeGenerationError, ConfigError, ProviderError, SandboxUnavailable
+from code_generation.errors import (
+    AuthFailed,
+    CodeGenerationError,
+    ConfigError,
+    ConversationOver,
+    ProviderError,
+    SandboxUnavailable,
+)
 from code_generation.grader import GraderOptions, TestExecutionGrader, open_grader
 from code_generation.jsonl import JsonlWriter, keep_backup, print_error
 from code_generation.loaders.jsonl import read_problems
@@ -275,8 +282,9 @@ def _note_failure(failed: Failed, summary: RunSummary) -> CodeGenerationError | 
     summary.failures[str(error)] += 1
     if summary.failures[str(error)] == 1:
         print_error(f"{failed.problem_id}: {error}")
-    if isinstance(error, ProviderError) and not summary.turns:
-        if not error.retryable or summary.failures.total() >= GIVE_UP_AFTER:
+    if isinstance(error, ProviderError) and not isinstance(error, ConversationOver) and not summary.turns:
+        again = error.retryable and summary.failures.total() < GIVE_UP_AFTER
+        if not again:
             raise error
     return error if isinstance(error, AuthFailed | SandboxUnavailable) else None
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from code_generation.errors import ConfigError, ConversationOver, DataError, RequestRejected
+from code_generation.errors import ConfigError, ConversationOver, DataError
 from code_generation.jsonl import read_objects
 from code_generation.models import Completion, Usage
 
@@ -50,14 +50,11 @@ class ReplayProvider:
         """The recorded answer of this turn.
 
         Raises:
-            RequestRejected: nothing is recorded for the problem. ConversationOver: no more than it has been given.
+            ConversationOver: there is none.
         """
-        responses = self._responses.get((request.problem_id, request.sample_index))
-        if not responses:
-            msg = f"{self.model} holds no answer for problem {request.problem_id}, sample {request.sample_index}"
-            raise RequestRejected(msg)
+        responses = self._responses.get((request.problem_id, request.sample_index), [])
         if request.turn >= len(responses):
-            msg = f"{self.model} holds {len(responses)} answers for problem {request.problem_id}"
+            msg = f"{self.model} holds no{' further' if responses else ''} answer for it"
             raise ConversationOver(msg)
         return Completion(
             text=responses[request.turn],

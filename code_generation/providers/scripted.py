@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from code_generation.errors import RequestRejected, UnknownName
+from code_generation.errors import ConversationOver, UnknownName
 from code_generation.extract import fenced
 from code_generation.models import Completion, Usage
 
@@ -38,7 +38,7 @@ class ScriptedProvider:
         """Answer at once.
 
         Raises:
-            RequestRejected: the problem has no reference to answer with.
+            ConversationOver: the problem has no reference to answer with.
         """
         problem = self._problems[request.problem_id]
         wrong = self.model == "wrong" or (self.model == "flaky" and request.turn == 0)
@@ -47,10 +47,8 @@ class ScriptedProvider:
         elif problem.solutions:
             said, code = "Here is the solution." if not request.turn else "I see the mistake.", problem.solutions[0]
         else:
-            msg = (
-                f"scripted:{self.model} answers with the reference solution, and problem {problem.problem_id} has none"
-            )
-            raise RequestRejected(msg)
+            msg = f"scripted:{self.model} answers with the reference solution, and it has none"
+            raise ConversationOver(msg)
         return Completion(
             text=f"{said}\n\n{fenced(code)}\n",
             finish_reason="stop",
