@@ -111,7 +111,7 @@ def decode(node: Any, opaque: Callable[[dict[str, Any]], Any] | None = None) -> 
         return {decode(k, opaque): decode(v, opaque) for k, v in body}
     if tag == "s":
         result: set[Any] = set()
-        result.update(frozenset(decode(i, opaque) for i in body))  # as a literal does: it decides the order of iteration
+        result.update(frozenset(decode(i, opaque) for i in body))  # as a literal does: the order follows
         return result
     if tag == "z":
         return frozenset(decode(i, opaque) for i in body)
