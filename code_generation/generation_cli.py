@@ -168,7 +168,9 @@ def scrape(
         dry_run: Print the exact first prompt and what would run, and stop.
     """
     del config  # read by `_config_file` before the flags are
-    run = ScrapeRun.prepare(in_, out, model=model, prompts=prompts, grading=grading, options=options)
+    run = ScrapeRun.prepare(
+        in_, out, model=model, prompts=prompts, grading=grading, options=options, need_key=not dry_run
+    )
     if dry_run:
         print(run.first_prompt())
         print(f"\nwould ask {run.choice!r} about {len(run.ids)} problems of {in_}, {options.samples_per_problem} "

@@ -96,7 +96,8 @@ def read_lines(path: Path, *, torn_tail: bool = False) -> Iterator[tuple[int, Js
             except ValueError as e:
                 if torn_tail and not line.endswith("\n"):
                     return
-                msg = f"{path}: line {number} is not JSON ({e}): {shorten(line.strip())}"
+                reason = f"{e.msg} at column {e.colno}" if isinstance(e, json.JSONDecodeError) else str(e)
+                msg = f"{path}: line {number} is not JSON ({reason}): {shorten(line.strip())}"
                 raise DataError(msg) from None
 
 

@@ -39,7 +39,8 @@ class Progress:
         """One more is done."""
         self.done += 1
         if self._bar is not None and self._task is not None:
-            self._bar.update(self._task, completed=self.done, note=note)
+            rate = self.done / max(time.monotonic() - self._started, 1e-9)
+            self._bar.update(self._task, completed=self.done, note=f"{rate:.2g}/s, {note}")
         elif time.monotonic() - self._last_line >= LINE_EVERY_S:
             self._last_line = time.monotonic()
             print(self._line(note), file=sys.stderr, flush=True)

@@ -18,6 +18,7 @@ from code_generation.errors import (
     CodeGenerationError,
     ConfigError,
     ConversationOver,
+    DataError,
     ProviderError,
     SandboxUnavailable,
 )
@@ -181,6 +182,7 @@ class ScrapeRun:
         prompts: PromptOptions | None = None,
         grading: GraderOptions | None = None,
         options: ScrapeOptions | None = None,
+        need_key: bool = True,
     ) -> ScrapeRun:
         """Check options, prompts, key and the whole problem file.
 
@@ -198,7 +200,7 @@ class ScrapeRun:
         if len({p.resolve() for p in (source, out, unsolved)}) < 3:  # noqa: PLR2004 - three files, three roles
             msg = f"the problems ({source}), the results ({out}) and the error log ({unsolved}) must be different files"
             raise ConfigError(msg)
-        choice = choose_model(model)
+        choice = choose_model(model, need_key=need_key)
         policy = SolvePolicy(
             prompts=chosen,
             sampling=Sampling(temperature=choice.temperature, max_tokens=choice.max_tokens),
@@ -206,6 +208,9 @@ class ScrapeRun:
             criterion=options.wanted(),
         )
         ids = [p.problem_id for p in read_problems(source)][: options.limit]
+        if not ids:
+            msg = f"{source} holds no problems"
+            raise DataError(msg)
         return cls(source, out, unsolved, choice, policy, model, grading or GraderOptions(), options, ids)
 
     def first_prompt(self) -> str:
@@ -280,13 +285,15 @@ def _note_failure(failed: Failed, summary: RunSummary) -> CodeGenerationError | 
     """
     error = failed.error
     summary.failures[str(error)] += 1
-    if summary.failures[str(error)] == 1:
-        print_error(f"{failed.problem_id}: {error}")
     if isinstance(error, ProviderError) and not isinstance(error, ConversationOver) and not summary.turns:
         again = error.retryable and summary.failures.total() < GIVE_UP_AFTER
         if not again:
             raise error
-    return error if isinstance(error, AuthFailed | SandboxUnavailable) else None
+    if isinstance(error, AuthFailed | SandboxUnavailable):
+        return error
+    if summary.failures[str(error)] == 1:
+        print_error(f"{failed.problem_id}: {error}")
+    return None
 
 
 @contextlib.contextmanager

@@ -74,7 +74,11 @@ class Source:
             raise DataError(msg)
 
     def _hub_rows(self) -> Iterator[tuple[str, dict[str, Any]]]:
-        datasets = require("datasets", "hub")
+        try:
+            datasets = require("datasets", "hub")
+        except ConfigError as e:
+            msg = f"data set {self.location} is on the hub: {e}; or give a local copy with --source PATH"
+            raise ConfigError(msg) from None
         _reach_hub(self.location)
         split = self.split or "train"
         with boundary(ConfigError, f"data set {self.location} (config {self.config}, split {split}) can't be loaded"):

@@ -92,7 +92,9 @@ class ModelChoice:
         return f"{self.provider}:{self.model}"
 
 
-def choose_model(options: ModelOptions, environment: Mapping[str, str] | None = None) -> ModelChoice:
+def choose_model(
+    options: ModelOptions, environment: Mapping[str, str] | None = None, *, need_key: bool = True
+) -> ModelChoice:
     """Find out who is meant and whether there is a key.
 
     Raises:
@@ -120,7 +122,7 @@ def choose_model(options: ModelOptions, environment: Mapping[str, str] | None = 
         msg = "provider 'custom' needs --base-url"
         raise ConfigError(msg)
     key = environment.get(endpoint.api_key_env, "").strip() if endpoint.api_key_env else NO_KEY
-    if not key:
+    if not key and need_key:
         msg = f"no key for {provider}: the environment variable {endpoint.api_key_env} is not set"
         raise ConfigError(msg)
     return ModelChoice(**chosen, endpoint=endpoint, api_key=key, **settings)  # type: ignore[arg-type]

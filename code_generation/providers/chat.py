@@ -76,8 +76,7 @@ class ChatProvider:
                 latency_s=time.monotonic() - started, refusal=refusal,
             )  # fmt: skip
         except openai.APIConnectionError as e:
-            cause = f" ({e.__cause__})" if e.__cause__ else ""
-            msg = f"{self._address} can't be reached: {e}{cause}"
+            msg = f"{self._address} can't be reached: {e.__cause__ or e}"
             raise ProviderError(msg) from None
         return _parse(body, self.model, time.monotonic() - started)
 
