@@ -10,6 +10,7 @@ from code_generation.concurrency import in_order
 from code_generation.errors import CodeGenerationError, DataError
 from code_generation.harness import build_program, limits_of
 from code_generation.jsonl import encode, read_lines
+from code_generation.literals import from_json, parse_python
 from code_generation.loaders.jsonl import parse_row
 from code_generation.progress import Progress
 from code_generation.prompts import render_call
@@ -77,11 +78,13 @@ def check_shape(path: Path) -> tuple[Report, list[tuple[str, CodeProblem]]]:
         twin = statements.setdefault(" ".join(problem.problem.split()), problem.problem_id)
         if twin != problem.problem_id:
             report.warn(place, problem.problem_id, f"same statement as {twin}")
-        for reason in _unusable(problem):
+        faults = list(_unusable(problem))
+        for reason in faults:
             report.error(place, problem.problem_id, reason)
-        for reason in _suspicious(problem):
+        for reason in () if faults else _suspicious(problem):
             report.warn(place, problem.problem_id, reason)
-        good.append((place, problem))
+        if not faults:
+            good.append((place, problem))
     return report, good
 
 
@@ -95,10 +98,11 @@ def _unusable(problem: CodeProblem) -> Iterable[str]:
     for number, test in enumerate(problem.test_cases):
         try:
             if test.type == "assert":
-                compile(test.input, "test", "exec")
+                parse_python(test.input)
             else:
                 build_program(problem, "", [test], limits_of(problem))
-        except (CodeGenerationError, SyntaxError, ValueError) as e:
+                from_json(test.output)
+        except (CodeGenerationError, SyntaxError, ValueError, RecursionError) as e:
             yield f"$.test_cases[{number}]: {e}"
 
 

@@ -6,6 +6,8 @@ import tomllib
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from code_generation.errors import ConfigError, UnknownName
 
 if TYPE_CHECKING:
@@ -54,14 +56,22 @@ def read_models(path: Path) -> dict[str, ModelEntry]:
         ConfigError: a key that is not known, a name that stands twice.
     """
     known = {f.name for f in fields(ModelEntry)}
+    tables = read_toml(path).get("models")
+    if not isinstance(tables, list) or not all(isinstance(t, dict) for t in tables):
+        msg = f"{path}: expected [[models]] tables"
+        raise ConfigError(msg)
     found: dict[str, ModelEntry] = {}
-    for table in read_toml(path).get("models", []):
+    for table in tables:
         if unknown := sorted(table.keys() - known):
             raise ConfigError(str(UnknownName(f"key in {path}", unknown[0], known)))
         if "name" not in table:
             msg = f"{path}: a model without a name"
             raise ConfigError(msg)
-        entry = ModelEntry(**table)
+        try:
+            entry = msgspec.convert(table, ModelEntry)
+        except msgspec.ValidationError as e:
+            msg = f"{path}: model {table['name']!r}: {e}"
+            raise ConfigError(msg) from None
         for name in (entry.name, *entry.aliases):
             if name in found:
                 msg = f"{path}: the name {name!r} stands twice"

@@ -10,24 +10,29 @@ from __future__ import annotations
 
 import ast
 import re
-import textwrap
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from code_generation.literals import parse_python
 
 if TYPE_CHECKING:
     from code_generation.models import ProblemView
 
 MAX_PARSED = 400_000
 """Characters; a longer block is not parsed here."""
+DEEPEST_FENCE = 3
+"""Blanks by which a closing fence may be indented more than its opening one, as in Markdown."""
+MAX_CUTS = 30
+"""How often trailing prose is cut off before a text counts as no code."""
+MAX_STARTS = 8
+"""Lines that may begin bare code, tried in order."""
 
-_THINK = re.compile(r"<(think|thinking|thought|reasoning)>.*?</\1>", re.DOTALL | re.IGNORECASE)
-_THINK_END = re.compile(r"</(?:think|thinking|thought|reasoning)>", re.IGNORECASE)
-_THINK_START = re.compile(r"\A\s*<(?:think|thinking|thought|reasoning)>", re.IGNORECASE)
-_FENCE = re.compile(r"^([ \t>]*)(`{3,}|~{3,})[ \t]*([^\n`]*)$")
-_TAGS = re.compile(
-    r"<(code|solution|python|answer)>[ \t]*\n?(.*?)</\1>|\[PYTHON\](.*?)\[/PYTHON\]", re.DOTALL | re.IGNORECASE
+_QUOTED = r"""['"]"""  # a tag inside a string is the code's own
+_THINK_TAG = re.compile(rf"(?<!{_QUOTED})<(/?)(think|thinking|thought|reasoning)>(?!{_QUOTED})", re.IGNORECASE)
+_CODE_TAG = re.compile(
+    rf"(?<!{_QUOTED})(?:<(/?)(code|solution|python|answer)>|\[(/?)(PYTHON)\])(?!{_QUOTED})", re.IGNORECASE
 )
-_OPEN_TAG = re.compile(r"<code>[ \t]*\n?((?:(?!</?code>).)*)\Z", re.DOTALL | re.IGNORECASE)
+_FENCE = re.compile(r"^([ \t>]*)(`{3,}|~{3,})[ \t]*([^\n`]*)$")
 _CODE_LINE = re.compile(
     r"^(?:def |class |import |from \w[\w.]* import |@\w|async def |[A-Za-z_][\w, ]* = |for |while |if |print\(|try:)"
 )
@@ -94,11 +99,22 @@ def _best_guess(blocks: list[_Block], name: str | None) -> str | None:
 
 
 def _without_thinking(text: str) -> str:
-    stripped = _THINK.sub("", text)
-    ends = list(_THINK_END.finditer(stripped))
-    if ends:  # the opening tag was part of the prompt
-        return stripped[ends[-1].end() :]
-    return "" if _THINK_START.match(stripped) else stripped
+    """The text outside of think tags. Where only a closing tag is there, the opening one was part of the prompt; where
+    only an opening one is, the answer was cut off while the model was thinking.
+    """
+    kept: list[str] = []
+    depth = start = 0
+    for tag in _THINK_TAG.finditer(text):
+        if not tag[1]:
+            if depth == 0:
+                kept.append(text[start : tag.start()])
+            depth += 1
+        elif depth:
+            depth -= 1
+            start = tag.end()
+        else:
+            kept, start = [], tag.end()
+    return "".join(kept) if depth else "".join([*kept, text[start:]])
 
 
 def _blocks(text: str) -> list[_Block]:
@@ -113,6 +129,8 @@ def _blocks(text: str) -> list[_Block]:
         indent, fence, info = match.groups()
         if opened is None:
             opened = (fence, info.strip().split(" ")[0].lower().strip("{}."), indent, number)
+        elif len(indent) > len(opened[2]) + DEEPEST_FENCE:
+            continue  # inside the code, in a docstring
         elif not info.strip() and fence[0] == opened[0][0] and len(fence) >= len(opened[0]):
             found.append(
                 (number, _Block(_inner(lines[opened[3] + 1 : number], opened[2]), closed=True, language=opened[1]))
@@ -126,23 +144,44 @@ def _blocks(text: str) -> list[_Block]:
     if opened is not None:
         rest = _inner(lines[opened[3] + 1 :], opened[2])
         found.append((len(lines), _Block(_trim_to_parse(rest), closed=False, language=opened[1])))
-    for tag in _TAGS.finditer(text):
-        body = tag.group(2) if tag.group(2) is not None else tag.group(3)
-        if "```" not in body and "~~~" not in body:
-            end = text.count("\n", 0, tag.end())
-            found.append((end, _Block(textwrap.dedent(body).strip("\n"), closed=True, language="python")))
-    if not found and (opened_tag := _OPEN_TAG.search(text)):
-        found.append(
-            (len(lines), _Block(_trim_to_parse(textwrap.dedent(opened_tag.group(1))), closed=False, language="python"))
-        )
+    found += _tagged(text)
     return [block for _, block in sorted(found, key=lambda pair: pair[0])]
+
+
+def _tagged(text: str) -> list[tuple[int, _Block]]:
+    """Blocks between `<code>` and the like, with the line where each ends; the last one may lack its end."""
+    found: list[tuple[int, _Block]] = []
+    opened: re.Match[str] | None = None
+    for tag in _CODE_TAG.finditer(text):
+        closing = bool(tag[1] or tag[3])
+        if not closing:
+            opened = tag
+        elif opened is not None and (tag[2] or tag[4]).lower() == (opened[2] or opened[4]).lower():
+            body = text[opened.end() : tag.start()]
+            if "```" not in body and "~~~" not in body:
+                end = text.count("\n", 0, tag.end())
+                found.append((end, _Block(_without_margin(body).strip("\n"), closed=True, language="python")))
+            opened = None
+    if opened is not None and "```" not in text[opened.end() :]:
+        body = _trim_to_parse(_without_margin(text[opened.end() :]).strip("\n"))
+        found.append((text.count("\n"), _Block(body, closed=False, language="python")))
+    return found
 
 
 def _inner(lines: list[str], indent: str) -> str:
     """The lines of a block without the indentation or quote marks of its fence."""
     if indent:
         lines = [line[len(indent) :] if line.startswith(indent) else line.lstrip(" \t>") for line in lines]
-    return textwrap.dedent("\n".join(lines)).strip("\n")
+    return _without_margin("\n".join(lines)).strip("\n")
+
+
+def _without_margin(text: str) -> str:
+    """Code without the blanks that all its lines begin with; lines inside its strings stay as they are."""
+    first = next((line for line in text.split("\n") if line.strip()), "")
+    margin = first[: len(first) - len(first.lstrip(" \t"))]
+    if not margin or _tree(text) is not None:
+        return text
+    return "\n".join(line.removeprefix(margin) for line in text.split("\n"))
 
 
 def _outside(text: str) -> str:
@@ -154,7 +193,7 @@ def _tree(code: str) -> ast.Module | None:
     if len(code) > MAX_PARSED:
         return None
     try:
-        return ast.parse(code)
+        return parse_python(code)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return None
 
@@ -198,7 +237,7 @@ def _bare_code(text: str, name: str | None) -> str | None:
         return text.strip("\n")
     lines = text.split("\n")
     starts = [i for i, line in enumerate(lines) if _CODE_LINE.match(line)]
-    for start in starts[:20]:
+    for start in starts[:MAX_STARTS]:
         code = _trim_to_parse("\n".join(lines[start:]))
         if _answers(code, name):
             return code
@@ -206,11 +245,24 @@ def _bare_code(text: str, name: str | None) -> str | None:
 
 
 def _trim_to_parse(code: str) -> str:
-    """Leave out trailing prose: the longest run of lines from the start that parses; the whole where none does."""
-    if _tree(code) is not None:
-        return code
-    lines = code.split("\n")
-    for end in range(len(lines) - 1, max(0, len(lines) - 200), -1):
-        if lines[end - 1].strip() and _tree(part := "\n".join(lines[:end])) is not None:
-            return part
+    """Leave out trailing prose: cut where Python stops to understand, until the rest parses; else the whole."""
+    part = code
+    for _ in range(MAX_CUTS):
+        broken = _broken_line(part)
+        if broken is None:
+            return part if part.strip() else code
+        part = "\n".join(part.split("\n")[: broken - 1]).rstrip("\n")
     return code
+
+
+def _broken_line(code: str) -> int | None:
+    """The line, from 1, at which code stops to parse; None where it parses."""
+    if len(code) > MAX_PARSED:
+        return 1
+    try:
+        parse_python(code)
+    except SyntaxError as e:
+        return max(1, min(e.lineno or 1, code.count("\n") + 1))
+    except (ValueError, RecursionError, MemoryError):
+        return 1
+    return None

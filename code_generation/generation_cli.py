@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import sys
 from collections import Counter
 from pathlib import Path
@@ -115,7 +116,7 @@ def validate(
 
     Exit status 1 for errors, 0 where there are only warnings.
 
-    Example: `codegen validate datasets/samples.jsonl --check-canonical`
+    Example: `codegen validate datasets/three_sample.jsonl --check-canonical`
 
     Args:
         file: Problem file.
@@ -322,6 +323,7 @@ app.config = (_config_file,)
 def run_command(*arguments: str) -> NoReturn:
     """Run one command line and exit with its status; mistakes are one line, never a traceback."""
     tokens = [_canonical(a) for a in arguments]
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends like Ctrl-C: with everything cleaned up
     try:
         status = app(tokens, exit_on_error=False, print_error=False, result_action="return_value")
     except cyclopts.CycloptsError as e:

@@ -24,7 +24,11 @@ if TYPE_CHECKING:
     from code_generation.protocols import Executor
 
 MAX_ROUNDS = 300
-"""How often test code may ask for answers that it did not foresee; see `inside.Conversation`."""
+"""How often test code may ask for answers that it did not foresee; see `inside_check.Conversation`."""
+PATIENCE = 3
+"""Rounds in a row in which a test may fail to get further."""
+LEAST_MEMORY_MB = 64
+"""Below this the interpreter itself does not start."""
 TEXT_LIMIT = 2000
 """Characters of an error or an answer that an outcome keeps."""
 
@@ -60,6 +64,9 @@ async def open_grader(options: GraderOptions) -> AsyncIterator[TestExecutionGrad
         if value is not None and value <= 0:
             msg = f"{name} must be more than 0, got {value}"
             raise ConfigError(msg)
+    if options.memory_mb is not None and options.memory_mb < LEAST_MEMORY_MB:
+        msg = f"--memory-mb must be at least {LEAST_MEMORY_MB}, got {options.memory_mb}: Python itself needs that"
+        raise ConfigError(msg)
     box = open_executor(options.executor_type, workers=options.workers, allow_weak=options.allow_weak_isolation)
     async with box as executor:
         yield TestExecutionGrader(executor, timeout_s=options.timeout_s, memory_mb=options.memory_mb)
@@ -150,6 +157,7 @@ class TestExecutionGrader:
         """Alternate between the test's code, which never meets the candidate, and the candidate, which answers its
         steps.
         """
+        reached = stuck = -1
         steps: list[JsonValue] = []
         answers: list[JsonValue] = []
         used = None
@@ -162,7 +170,12 @@ class TestExecutionGrader:
             if not asked:
                 reason = f"the test's own code {check.status.replace('_', ' ')}: {check.error}"
                 return _outcome(test, "wrong_answer" if used else "runtime_error", reason, used or check)
-            steps = steps[: check.answers[0]["at"]] + asked
+            at = check.answers[0]["at"]
+            stuck = stuck + 1 if at <= reached else 0
+            if stuck > PATIENCE:
+                break
+            reached = max(reached, at)
+            steps = steps[:at] + asked
             used = (await self.executor.run(calls_program(problem, code, [steps], limits))).cases[0]
             if used.status != "ok":
                 return _outcome(test, used.status, used.error, used)

@@ -6,27 +6,62 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from code_generation.compare import check_policy
 from code_generation.errors import DataError
-from code_generation.inside import encode
-from code_generation.literals import from_json, is_python, parse_arguments
+from code_generation.inside import NotPlainData, encode
+from code_generation.literals import from_json, is_python, parse_arguments, shorten
 from code_generation.models import Case, Limits, Program
 
 if TYPE_CHECKING:
     from code_generation.models import CodeProblem, JsonValue, TestCase
 
 
+MOST = 1_000_000
+"""Seconds or MiB; a larger limit is a mistake."""
+
+
 def limits_of(problem: CodeProblem, timeout_s: float | None = None, memory_mb: int | None = None) -> Limits:
     """The limits of a problem's tests: what the caller asks for, else what the problem says, else the defaults.
 
     A problem's own `memory_limit_mb` only ever raises the default: judges count resident memory, we cap address space.
+
+    Raises:
+        DataError: the problem's own limit is no positive number.
     """
     limits = Limits()
-    own_memory = problem.metadata.get("memory_limit_mb") or 0
+    own_time = _positive(problem, "time_limit_s") or limits.timeout_s
+    own_memory = _positive(problem, "memory_limit_mb") or limits.memory_mb
     return msgspec.structs.replace(
         limits,
-        timeout_s=float(timeout_s or problem.metadata.get("time_limit_s") or limits.timeout_s),
+        timeout_s=float(timeout_s or own_time),
         memory_mb=int(memory_mb or max(limits.memory_mb, int(own_memory))),
     )
+
+
+def _positive(problem: CodeProblem, key: str) -> float | None:
+    value = problem.metadata.get(key)
+    if value is None:
+        return None
+    if not isinstance(value, int | float) or isinstance(value, bool) or not 0 < value < MOST:
+        msg = f"expected a positive number at $.metadata.{key}, found {value!r}"
+        raise DataError(msg)
+    return value
+
+
+def check_metadata(problem: CodeProblem) -> None:
+    """Look at the metadata that decides how tests are run and judged.
+
+    Raises:
+        DataError: a limit that is none, a comparison that does not exist.
+    """
+    limits_of(problem)
+    policy = problem.metadata.get("comparison")
+    if policy is None:
+        return
+    if not isinstance(policy, dict) or "name" not in policy:
+        msg = f'expected {{"name": ...}} at $.metadata.comparison, found {policy!r}'
+        raise DataError(msg)
+    check_policy(policy)
 
 
 def build_program(problem: CodeProblem, code: str, tests: list[TestCase], limits: Limits) -> Program:
@@ -75,9 +110,13 @@ def _call(problem: CodeProblem, arguments: JsonValue) -> JsonValue:
         msg = f"problem {problem.problem_id}: a functional test needs metadata.func_name, the function to call"
         raise DataError(msg)
     args, kwargs = call_arguments(arguments)
-    step: dict[str, Any] = {"op": "call", "target": {"g": name}, "args": [encode(a) for a in args]}
-    if kwargs:
-        step["kwargs"] = {k: encode(v) for k, v in kwargs.items()}
+    try:
+        step: dict[str, Any] = {"op": "call", "target": {"g": name}, "args": [encode(a) for a in args]}
+        if kwargs:
+            step["kwargs"] = {k: encode(v) for k, v in kwargs.items()}
+    except NotPlainData as e:
+        msg = f"problem {problem.problem_id}: an argument can't be sent to the sandbox: {e}"
+        raise DataError(msg) from None
     return step
 
 
@@ -89,11 +128,13 @@ def call_arguments(arguments: JsonValue) -> tuple[list[Any], dict[str, Any]]:
     """
     if isinstance(arguments, str):
         arguments = parse_arguments(arguments)
+    kwargs: JsonValue = {}
     if isinstance(arguments, dict) and arguments and arguments.keys() <= {"args", "kwargs"}:
-        return from_json(arguments.get("args", [])), from_json(arguments.get("kwargs", {}))
-    if is_python(arguments):
-        arguments = list(from_json(arguments))
-    if not isinstance(arguments, list):
-        msg = f"the input of a functional test is a list of arguments, found {type(arguments).__name__}"
+        arguments, kwargs = arguments.get("args", []), arguments.get("kwargs", {})
+    args = from_json(arguments)
+    if is_python(arguments) and isinstance(args, tuple):
+        args = list(args)
+    if not isinstance(args, list) or not isinstance(kwargs, dict):
+        msg = f"the input of a functional test is a list of arguments, found {shorten(repr(arguments))}"
         raise DataError(msg)
-    return from_json(arguments), {}
+    return args, from_json(kwargs)

@@ -27,10 +27,12 @@ import types
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    import ast
     from collections.abc import Callable, Iterable
 
 MAX_DEPTH = 150
+MAX_JSON_INT = 10**18
+MAX_SAME_HASH = 1000
+MAX_EXPONENT = 10_000
 MAX_NODES = 3_000_000
 RECURSION_LIMIT = 50_000  # what official graders of the field set
 
@@ -49,15 +51,16 @@ class NotPlainData(Exception):
 
 def encode(value: Any, depth: int = 0, budget: list[int] | None = None) -> Any:  # noqa: C901, PLR0912 - a table
     """Say a value in JSON with tags: 1, "a", [1] as they are; {"t": [1, 2]} a tuple, {"s": ...} a set, {"z": ...} a
-    frozenset, {"d": [[key, value], ...]} a dict, {"b": "00ff"} bytes, {"f": "inf"}, {"c": [re, im]}, {"q": "1/2"} a
-    Fraction, {"m": "0.5"} a Decimal. Content is taken from the C-level bases: a subclass can't lie about it.
+    frozenset, {"d": [[key, value], ...]} a dict, {"b": "00ff"} bytes, {"f": "inf"}, {"c": [re, im]}, {"i": "0xff"} an
+    integer of more than 18 digits (decimals of any length are slow to read), {"q": [1, 2]} a Fraction, {"m": "0.5"} a
+    Decimal. Content is taken from the C-level bases: a subclass can't lie about it.
     """
     budget = budget if budget is not None else [MAX_NODES]
     budget[0] -= 1
     if depth > MAX_DEPTH or budget[0] < 0:
         raise NotPlainData("nested too deeply" if depth > MAX_DEPTH else "too large")
     kind = type(value)
-    if value is None or kind in (bool, str, int):
+    if value is None or kind in (bool, str):
         return value
 
     def inner(items: Iterable[Any]) -> list[Any]:
@@ -67,7 +70,8 @@ def encode(value: Any, depth: int = 0, budget: list[int] | None = None) -> Any: 
         number = float.__float__(value)
         return number if math.isfinite(number) else {"f": repr(number)}
     if issubclass(kind, int):
-        return int.__int__(value)
+        number = int.__int__(value)
+        return number if -MAX_JSON_INT < number < MAX_JSON_INT else {"i": hex(number)}
     if issubclass(kind, str):
         return str.__str__(value)
     if issubclass(kind, list):
@@ -85,7 +89,7 @@ def encode(value: Any, depth: int = 0, budget: list[int] | None = None) -> Any: 
     if kind is complex:
         return {"c": inner((value.real, value.imag))}
     if (kind.__module__, kind.__qualname__) == ("fractions", "Fraction"):
-        return {"q": f"{int(value.numerator)}/{int(value.denominator)}"}
+        return {"q": inner((int(value.numerator), int(value.denominator)))}
     if (kind.__module__, kind.__qualname__) == ("decimal", "Decimal"):
         return {"m": str.__str__(str(value))}
     if kind.__module__ == "numpy" and getattr(value, "shape", None) == () and hasattr(value, "item"):
@@ -95,7 +99,7 @@ def encode(value: Any, depth: int = 0, budget: list[int] | None = None) -> Any: 
     raise NotPlainData(f"{kind.__module__}.{kind.__qualname__} is not plain data")
 
 
-def decode(node: Any, opaque: Callable[[dict[str, Any]], Any] | None = None) -> Any:  # noqa: C901 - a table
+def decode(node: Any, opaque: Callable[[dict[str, Any]], Any] | None = None) -> Any:  # noqa: C901, PLR0912 - a table
     """Turn tagged data into builtin objects; `opaque(node)` makes what stands for references and builtins.
 
     Raises ValueError, TypeError or KeyError where the data is not what `encode` writes: it came from the candidate.
@@ -108,56 +112,78 @@ def decode(node: Any, opaque: Callable[[dict[str, Any]], Any] | None = None) -> 
     if tag == "t":
         return tuple(decode(i, opaque) for i in body)
     if tag == "d":
-        return {decode(k, opaque): decode(v, opaque) for k, v in body}
+        return dict(
+            zip(_hashable([decode(k, opaque) for k, _ in body]), [decode(v, opaque) for _, v in body], strict=True)
+        )
     if tag == "s":
         result: set[Any] = set()
-        result.update(frozenset(decode(i, opaque) for i in body))  # as a literal does: the order follows
+        result.update(frozenset(_hashable([decode(i, opaque) for i in body])))  # as a literal does: the order follows
         return result
     if tag == "z":
-        return frozenset(decode(i, opaque) for i in body)
+        return frozenset(_hashable([decode(i, opaque) for i in body]))
     if tag == "b":
         return bytes.fromhex(body)
     if tag == "f":
         return float(body)
     if tag == "c":
         return complex(decode(body[0]), decode(body[1]))
+    if tag == "i":
+        return int(body, 16)
     if tag == "q":
         from fractions import Fraction  # imported where there is one: each costs a start of the sandbox milliseconds
 
-        return Fraction(body)
+        numerator, denominator = (int(decode(i)) for i in body)
+        if not denominator or max(numerator.bit_length(), denominator.bit_length()) > MAX_EXPONENT:
+            raise ValueError("not a fraction")
+        return Fraction(numerator, denominator)
     if tag == "m":
         from decimal import Decimal
 
-        return Decimal(body)
+        try:
+            number = Decimal(body)
+        except ArithmeticError as e:
+            raise ValueError(f"not a decimal: {e}") from None
+        if number.is_finite() and abs(number.adjusted()) > MAX_EXPONENT:
+            raise ValueError("a decimal too large")
+        return number
     if opaque is None:
         raise ValueError(f"unknown tag {tag!r}")
     return opaque(node)
 
 
+def _hashable(items: list[Any]) -> list[Any]:
+    """Items for a set or the keys of a dict; very many of one hash would take the square of their number in time."""
+    if len(items) > MAX_SAME_HASH:
+        counts: dict[int, int] = {}
+        for item in items:
+            counts[hash(item)] = counts.get(hash(item), 0) + 1
+        if max(counts.values()) > MAX_SAME_HASH:
+            raise ValueError("too many items of one hash")
+    return items
+
+
 # ---------------------------------------------------------------------------------------------------- names
 
 
-def free_names(tree: ast.AST) -> set[str]:
-    """Names that code reads and nowhere binds, builtins included: {"List", "gcd"} of `def f(a: List): return
-    gcd(*a)`.
+def free_names(source: str) -> set[str]:
+    """Names that code looks up and no module-level code of it binds, builtins included: {"List", "gcd"} of
+    `def f(a: List): return gcd(*a)`.
     """
-    import ast
+    import symtable
 
+    top = symtable.symtable(source, "names", "exec")
     read: set[str] = set()
     bound: set[str] = set()
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Name):
-            (read if isinstance(node.ctx, ast.Load) else bound).add(node.id)
-        elif isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
-            bound.add(node.name)
-        elif isinstance(node, ast.arg):
-            bound.add(node.arg)
-        elif isinstance(node, (ast.Import, ast.ImportFrom)):
-            bound.update((a.asname or a.name).partition(".")[0] for a in node.names)
-        elif (isinstance(node, ast.ExceptHandler) and node.name) or (
-            isinstance(node, (ast.MatchAs, ast.MatchStar)) and node.name
-        ):
-            bound.add(node.name)
+    tables = [top]
+    while tables:
+        table = tables.pop()
+        tables.extend(table.get_children())
+        for symbol in table.get_symbols():
+            outer = table is top or symbol.is_global()
+            if outer and symbol.is_referenced():
+                read.add(symbol.get_name())
+            if outer and (symbol.is_assigned() or symbol.is_imported()):
+                bound.add(symbol.get_name())
     return read - bound
 
 
@@ -192,8 +218,6 @@ def add_prelude(names: set[str], namespace: dict[str, Any]) -> set[str]:
 
 def load(source: str, filename: str, namespace: dict[str, Any]) -> None:
     """Compile and run candidate code in a namespace; compile errors are raised as SyntaxError."""
-    import ast
-
     source = source.removeprefix("\ufeff")
     try:
         code = compile(source, filename, "exec", dont_inherit=True)
@@ -202,8 +226,8 @@ def load(source: str, filename: str, namespace: dict[str, Any]) -> None:
     except (ValueError, OverflowError, RecursionError, MemoryError) as e:  # null bytes, too deep
         raise SyntaxError(f"{type(e).__name__}: {e}") from None
     try:
-        add_prelude(free_names(ast.parse(source)), namespace)
-    except RecursionError:
+        add_prelude(free_names(source), namespace)
+    except (SyntaxError, RecursionError):
         pass  # too deep to look at, although it compiles: it goes without the prelude
     lines = source.splitlines(keepends=True)
     sys.modules.get("linecache", __import__("linecache")).cache[filename] = (len(source), None, lines, filename)

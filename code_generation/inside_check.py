@@ -245,10 +245,9 @@ def run_check(job: dict[str, Any], emit: Callable[[Any], None]) -> int:  # noqa:
     conversation = Conversation(case["steps"], case["answers"], emit)
     names = job["names"]
     setup, tree = ast.parse(job["setup"]), ast.parse(job["source"])
-    both = ast.Module(body=[*setup.body, *tree.body], type_ignores=[])
     namespace: dict[str, Any] = {"__name__": "test", "__builtins__": builtins}
     _fix_chance(job["source"])
-    wanted = free_names(both) - set(names)
+    wanted = free_names(f"{job['setup']}\n{job['source']}") - set(names)
     found = add_prelude(wanted, namespace)
     for name in (wanted - found - {"np"}) | set(names):
         if name in names or not hasattr(builtins, name):

@@ -13,7 +13,8 @@ import io
 import json
 import os
 import sys
-from contextlib import contextmanager
+import zlib
+from contextlib import contextmanager, suppress
 from typing import IO, TYPE_CHECKING, Any, Self
 
 from code_generation.errors import ConfigError, DataError
@@ -66,7 +67,7 @@ def open_text(path: Path) -> Iterator[IO[str]]:
     except PermissionError:
         msg = f"{path}: permission denied"
         raise DataError(msg) from None
-    except (UnicodeDecodeError, EOFError, gzip.BadGzipFile) as e:
+    except (UnicodeDecodeError, EOFError, gzip.BadGzipFile, zlib.error) as e:
         msg = f"{path}: not a readable UTF-8 text file: {e}"
         raise DataError(msg) from None
 
@@ -75,8 +76,66 @@ def _open_bytes(path: Path) -> IO[bytes]:
     if path.suffix == ".gz":
         return io.BufferedReader(gzip.GzipFile(path, "rb"))
     if path.suffix == ".zst":
-        return require("zstandard", "zst").open(path, "rb")  # type: ignore[no-any-return]
+        return io.BufferedReader(_ZstdReader(path))
     return path.open("rb")
+
+
+class _ZstdReader(io.RawIOBase):
+    """Decompresses frame by frame; a file that ends inside a frame is an error (the library's own reader is silent)."""
+
+    def __init__(self, path: Path) -> None:
+        self._zstd = require("zstandard", "zst")
+        self._file = path.open("rb")
+        self._frame: Any = None
+        self._ready = b""
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        while not self._ready:
+            rest = self._frame.unused_data if self._frame is not None and self._frame.eof else b""
+            data = rest or self._file.read(1 << 17)
+            if self._frame is None or self._frame.eof:
+                if not data:
+                    return 0
+                self._frame = self._zstd.ZstdDecompressor().decompressobj()
+            elif not data:
+                msg = "the file ends too early"
+                raise EOFError(msg)
+            try:
+                self._ready = self._frame.decompress(data)
+            except self._zstd.ZstdError as e:
+                raise EOFError(str(e)) from None
+        count = min(len(buffer), len(self._ready))
+        buffer[:count], self._ready = self._ready[:count], self._ready[count:]
+        return count
+
+    def close(self) -> None:
+        self._file.close()
+        super().close()
+
+
+def read_each_line(path: Path) -> Iterator[tuple[int, JsonValue | DataError]]:
+    """Yield (line number from 1, value) of each non-empty line; in place of one that is not JSON its error.
+
+    Raises:
+        DataError: no such file, or it can't be read as text.
+    """
+    with open_text(path) as file:
+        for number, line in enumerate(file, 1):
+            if not line.strip():
+                continue
+            try:
+                yield number, decode(line)
+            except ValueError as e:
+                reason = f"{e.msg} at column {e.colno}" if isinstance(e, json.JSONDecodeError) else str(e)
+                text = f"{path}: line {number} is not JSON ({reason}): {shorten(line.strip())}"
+                yield number, _TornLine(text) if not line.endswith("\n") else DataError(text)
+
+
+class _TornLine(DataError):
+    """A last line that is not JSON and has no end: what a killed writer leaves."""
 
 
 def read_lines(path: Path, *, torn_tail: bool = False) -> Iterator[tuple[int, JsonValue]]:
@@ -87,18 +146,12 @@ def read_lines(path: Path, *, torn_tail: bool = False) -> Iterator[tuple[int, Js
     Raises:
         DataError: no such file, or a line that is not JSON, with its number.
     """
-    with open_text(path) as file:
-        for number, line in enumerate(file, 1):
-            if not line.strip():
-                continue
-            try:
-                yield number, decode(line)
-            except ValueError as e:
-                if torn_tail and not line.endswith("\n"):
-                    return
-                reason = f"{e.msg} at column {e.colno}" if isinstance(e, json.JSONDecodeError) else str(e)
-                msg = f"{path}: line {number} is not JSON ({reason}): {shorten(line.strip())}"
-                raise DataError(msg) from None
+    for number, value in read_each_line(path):
+        if torn_tail and isinstance(value, _TornLine):
+            return
+        if isinstance(value, DataError):
+            raise value
+        yield number, value
 
 
 def read_objects(path: Path, *, torn_tail: bool = False) -> Iterator[tuple[int, dict[str, Any]]]:
@@ -134,7 +187,8 @@ def write_lines(path: Path, values: Iterable[JsonValue]) -> int:
     except OSError as e:
         raise _unwritable(path, e) from None
     finally:
-        part.unlink(missing_ok=True)
+        with suppress(OSError):
+            part.unlink(missing_ok=True)
     return count
 
 

@@ -12,6 +12,7 @@ import ast
 import json
 import math
 import sys
+import warnings
 from typing import TYPE_CHECKING, Any
 
 from code_generation.errors import DataError
@@ -33,6 +34,18 @@ def lift_digit_limit() -> None:
     sys.set_int_max_str_digits(0)
 
 
+def parse_python(source: str) -> ast.Module:
+    """Parse Python that others wrote; what Python would warn about in it (an invalid escape) is not our business.
+
+    Raises:
+        SyntaxError, ValueError, RecursionError, MemoryError: it does not parse.
+    """
+    lift_digit_limit()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return ast.parse(source)
+
+
 def read_literal(text: str) -> Any:
     """Read a Python literal: numbers, text, bytes, None, booleans, containers, `set()`, `frozenset(...)`,
     `float('inf')`.
@@ -40,9 +53,12 @@ def read_literal(text: str) -> Any:
     Raises:
         ValueError: it is something else, or nested too deeply.
     """
-    lift_digit_limit()
     try:
-        return literal_value(ast.parse(text.strip(), mode="eval").body)
+        match parse_python(text.strip()).body:
+            case [ast.Expr(value=node)]:
+                return literal_value(node)
+        msg = f"not one Python literal: {shorten(text)!r}"
+        raise ValueError(msg)
     except (SyntaxError, RecursionError, MemoryError, TypeError, OverflowError) as e:
         msg = f"not a Python literal: {shorten(text)!r}: {e}"
         raise ValueError(msg) from None

@@ -11,6 +11,7 @@ from code_generation.errors import BadRow, ConfigError
 from code_generation.jsonl import encode, write_lines
 from code_generation.loaders.sources import sha256_of
 from code_generation.records import to_json_object
+from code_generation.results import refuse_results
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -38,6 +39,7 @@ def preprocess(dataset: DataSet, options: LoadOptions, output: Path) -> dict[str
     if output.resolve() in {f.resolve() for f in files}:
         msg = f"--output {output} is the source itself; choose another file"
         raise ConfigError(msg)
+    refuse_results(output)
     bad: list[BadRow] = []
     counts: Counter[str] = Counter()
     seen: set[str] = set()
@@ -66,7 +68,7 @@ def preprocess(dataset: DataSet, options: LoadOptions, output: Path) -> dict[str
         "bad_rows": [{"place": f"{b.source}:{b.row_id}", "reason": b.reason} for b in bad],
         "tests": {kind: counts[kind] for kind in ("stdin", "functional", "assert", "public")},
         "options": asdict(options),
-        "sha256": {"sources": {f.name: sha256_of(f) for f in files}, "output": sha256_of(output)},
+        "sha256": {"sources": {str(f): sha256_of(f) for f in files}, "output": sha256_of(output)},
         "version": __version__,
     }
     place = manifest_path(output)

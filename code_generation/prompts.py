@@ -18,12 +18,12 @@ from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from code_generation.errors import ConfigError, DataError, UnknownName
+from code_generation.errors import ConfigError, DataError, UnknownName, boundary
 from code_generation.literals import from_json, is_python, parse_arguments, render_literal
 from code_generation.models import Message
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from code_generation.models import GradeView, JsonValue, ProblemView, PublicFailure, TestCase
 
@@ -32,6 +32,15 @@ MAX_FAILURES = 3
 """Public failures that one feedback message shows."""
 MAX_TEXT = 2000
 """Characters of one input, answer or error in a feedback message."""
+
+OPENING_VALUES = ("statement", "func_name", "kind", "starter_code")
+FEEDBACK_VALUES = {
+    "failed": ("passed", "total", "failures", "private"),
+    "wrong_answer": ("input", "expected", "got", "error", "status"),
+    "error": ("input", "expected", "got", "error", "status"),
+    "private": ("failed", "total"),
+    "no_code": (),
+}
 
 _PLACEHOLDER = re.compile(r"\{\{\s*(\w+)\s*\}\}")
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\ud800-\udfff]")
@@ -55,19 +64,28 @@ class Prompt:
         """Hash of the text, hexadecimal: rows carry it, so that an edited prompt shows."""
         return hashlib.sha256(self.text.encode("utf-8", "surrogatepass")).hexdigest()
 
+    def check(self, known: Iterable[str], needed: Iterable[str] = ()) -> None:
+        """Look at the placeholders.
+
+        Raises:
+            ConfigError: one that is not known, or a needed one that is not there.
+        """
+        names = set(_PLACEHOLDER.findall(self.text))
+        if unknown := sorted(names - set(known)):
+            listed = ", ".join(sorted(known)) or "none"
+            msg = f"prompt {self.prompt_id!r}: unknown placeholder {unknown[0]!r}; known: {listed}"
+            raise ConfigError(msg)
+        if left_out := [n for n in needed if n not in names]:
+            msg = f"prompt {self.prompt_id!r} does not use the placeholder {left_out[0]!r}, which it must"
+            raise ConfigError(msg)
+
     def render(self, values: Mapping[str, str], *, needed: tuple[str, ...] = ()) -> str:
         """Fill in the placeholders.
 
         Raises:
             ConfigError: a placeholder without a value, or a needed value without a placeholder.
         """
-        names = set(_PLACEHOLDER.findall(self.text))
-        if unknown := sorted(names - values.keys()):
-            msg = f"prompt {self.prompt_id!r}: unknown placeholder {unknown[0]!r}; known: {', '.join(sorted(values))}"
-            raise ConfigError(msg)
-        if left_out := [n for n in needed if n not in names]:
-            msg = f"prompt {self.prompt_id!r} does not use the placeholder {left_out[0]!r}, which it must"
-            raise ConfigError(msg)
+        self.check(values, needed)
         return _PLACEHOLDER.sub(lambda m: values[m[1]], self.text)
 
 
@@ -96,7 +114,8 @@ class PromptLibrary:
             for name in names:
                 path = folder / kind / name
                 if Path(name).name == name and path.is_file():
-                    return Prompt(prompt_id, path.read_text(encoding="utf-8").strip())
+                    with boundary(ConfigError, f"prompt {path} can't be read", OSError, UnicodeDecodeError):
+                        return Prompt(prompt_id, path.read_text(encoding="utf-8").strip())
         raise UnknownName(f"{kind} prompt", prompt_id, self.ids(kind))
 
     def ids(self, kind: str) -> list[str]:
@@ -123,14 +142,16 @@ class PromptSet:
         return self.library.get("generation", self.prompt_id, "function" if problem.func_name else "program")
 
     def check(self) -> None:
-        """Look every prompt up before anything is spent.
+        """Look at every prompt of the run before anything is spent.
 
         Raises:
-            UnknownName: one of the ids does not exist.
+            UnknownName: one of the ids does not exist. ConfigError: a placeholder that no value fits.
         """
-        self.system  # noqa: B018 - looked up on access
+        self.system.check(())
         for variant in ("function", "program"):
-            self.library.get("generation", self.prompt_id, variant)
+            self.library.get("generation", self.prompt_id, variant).check(OPENING_VALUES, ("statement",))
+        for prompt_id, values in FEEDBACK_VALUES.items():
+            self.library.get("feedback", prompt_id).check(values)
 
     def metadata(self, problem: ProblemView) -> dict[str, str]:
         """Ids and hashes for the row."""

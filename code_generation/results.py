@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from code_generation.errors import DataError
-from code_generation.jsonl import read_objects
+from code_generation.errors import ConfigError, DataError
+from code_generation.jsonl import read_each_line, read_objects
 from code_generation.models import GenerationResult
 from code_generation.records import from_json_object
 
@@ -45,6 +45,20 @@ def done_keys(paths: Iterable[Path]) -> set[tuple[str, int]]:
                 msg = f"{path}: line {number} is not a result row, so results can't be appended; choose another file"
                 raise DataError(msg) from None
     return found
+
+
+def refuse_results(path: Path) -> None:
+    """Stop before a file that holds results or verdicts is replaced by something that can be made again.
+
+    Raises:
+        ConfigError: the file holds some.
+    """
+    if not path.is_file():
+        return
+    first = next((value for _, value in read_each_line(path)), None)
+    if isinstance(first, dict) and ("generation_metadata" in first or "verdict" in first):
+        msg = f"{path} holds results, which are never overwritten; choose another file"
+        raise ConfigError(msg)
 
 
 def unsolved_path(out: Path) -> Path:

@@ -190,8 +190,13 @@ class ScrapeRun:
             ConfigError, DataError: something is not as it must be.
         """
         options, prompts = options or ScrapeOptions(), prompts or PromptOptions()
-        for name, value in (("--max-turns", options.max_turns), ("--max-concurrent", options.max_concurrent)):
-            if value < 1:
+        for name, value in (
+            ("--max-turns", options.max_turns),
+            ("--max-concurrent", options.max_concurrent),
+            ("--max-concurrent-requests", options.max_concurrent_requests),
+            ("--samples-per-problem", options.samples_per_problem),
+        ):
+            if value is not None and value < 1:
                 msg = f"{name} must be at least 1, got {value}"
                 raise ConfigError(msg)
         chosen = PromptSet(PromptLibrary(prompts.prompts_dir), prompts.system_prompt_id, prompts.prompt_id)

@@ -20,8 +20,11 @@ def resolve(kind: str, name: str, table: Mapping[str, str]) -> Any:
     path = table.get(name, name if ":" in name else "")
     module, _, attribute = path.partition(":")
     try:
-        return getattr(importlib.import_module(module), attribute)
-    except (ValueError, ModuleNotFoundError, AttributeError):
-        if name in table:
-            raise
+        found = importlib.import_module(module)
+    except (ValueError, ModuleNotFoundError) as e:
+        if name in table or (isinstance(e, ModuleNotFoundError) and not module.startswith(e.name or "?")):
+            raise  # a row of ours is broken, or the module is there and lacks something itself
         raise UnknownName(kind, name, table) from None
+    if not hasattr(found, attribute):
+        raise UnknownName(kind, name, table)
+    return getattr(found, attribute)

@@ -75,7 +75,7 @@ def test_json_blocks_are_problems(page, row):
     assert parse_row(decode(row)).problem_id, page
 
 
-@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize("command", [pytest.param("demo", marks=pytest.mark.slow), *COMMANDS[1:]])
 def test_examples_of_help_work(command, tmp_path):
     """The example that `--help` shows runs, in a folder with the samples in it."""
     example = re.search(r"Example:\s+(codegen (?:[^\n╭]+\n?)+)", help_of(command))

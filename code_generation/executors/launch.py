@@ -128,12 +128,12 @@ def bind(source: str, target: str, *, read_only: bool = True) -> None:
 
 def drop_rights(uid: int | None) -> None:
     """Give up every privilege for good. None keeps the uid (inside a user namespace there is only one)."""
+    for capability in range(64):  # first, while there is the right to do so
+        libc.prctl(PR_CAPBSET_DROP, capability, 0, 0, 0)
     if uid is not None:
         os.setgroups([])
         os.setresgid(uid, uid, uid)
         os.setresuid(uid, uid, uid)
-    for capability in range(64):
-        libc.prctl(PR_CAPBSET_DROP, capability, 0, 0, 0)
     header = (ctypes.c_uint32 * 2)(0x20080522, 0)
     check(libc.capset(header, (ctypes.c_uint32 * 6)()), "capset")
     check(libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), "no_new_privs")
@@ -143,7 +143,7 @@ def drop_rights(uid: int | None) -> None:
 def set_limits(limits: dict[str, Any]) -> None:
     """Cap what every process of the run may use."""
     mib = 1 << 20
-    seconds = max(1, int(limits["timeout_s"] + 0.999))
+    seconds = int(limits["timeout_s"]) + 1  # only a backstop: the time that was used decides
     for kind, soft, hard in (
         (resource.RLIMIT_CPU, seconds, seconds + 1),
         (resource.RLIMIT_AS, limits["memory_mb"] * mib, limits["memory_mb"] * mib),

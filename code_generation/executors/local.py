@@ -11,9 +11,11 @@ from __future__ import annotations
 import ast
 import asyncio
 import contextlib
+import json
 import marshal
 import os
 import shutil
+import signal
 import site
 import subprocess
 import sys
@@ -25,7 +27,6 @@ import msgspec
 
 from code_generation.concurrency import all_of
 from code_generation.errors import ExecutorError, SandboxLost, SandboxUnavailable
-from code_generation.jsonl import decode
 from code_generation.models import Case, CaseResult, ExecutionResult, Limits, Program
 
 if TYPE_CHECKING:
@@ -38,7 +39,10 @@ WALL_GRACE_S = 2.0
 LAUNCH_GRACE_S = 10.0
 """Seconds to build the box and to report, before the launcher counts as lost."""
 ANSWERS_CAP = 32 << 20
+SCRIPT_ANSWERS_CAP = 64 << 10
+"""A program that prints its answer has nothing else to say than how it failed."""
 STDERR_CAP = 64 << 10
+LONGEST_INT = 20
 TRIES = 3
 
 PROBE = """
@@ -90,7 +94,8 @@ class SubprocessExecutor:
         if sys.platform != "linux":
             msg = f"running untrusted code needs Linux, this is {sys.platform}; use a Linux machine or container"
             raise SandboxUnavailable(msg)
-        self._base = tempfile.mkdtemp(prefix="codegen-")
+        _sweep()
+        self._base = tempfile.mkdtemp(prefix=f"codegen-{os.getpid()}-")
         try:
             self.isolation = "full"
             reason = await self._escapes()
@@ -244,6 +249,23 @@ def _is_below(path: str, others: list[str]) -> bool:
     )
 
 
+def _short_int(text: str) -> int:
+    """An integer as `inside.encode` writes it; a longer one is forged, and slow to read."""
+    if len(text) > LONGEST_INT:
+        msg = "an integer too long"
+        raise ValueError(msg)
+    return int(text)
+
+
+def _sweep() -> None:
+    """Remove the folders of grader processes of ours that were killed."""
+    for path in Path(tempfile.gettempdir()).glob("codegen-*-*"):
+        pid = path.name.split("-")[1]
+        with contextlib.suppress(OSError):
+            if pid.isdigit() and path.stat().st_uid == os.getuid() and not Path(f"/proc/{pid}").exists():
+                shutil.rmtree(path, ignore_errors=True)
+
+
 async def _ended(pid: int) -> None:
     """Wait for a process without a thread."""
     loop = asyncio.get_running_loop()
@@ -324,12 +346,12 @@ def _read_result(program: Program, status: dict[str, Any], files: _MemoryFiles) 
     """
     limits = program.limits
     cap = limits.output_mb << 20
-    answers = _read_answers(files)
+    answers = _read_answers(files, SCRIPT_ANSWERS_CAP if program.kind == "script" else ANSWERS_CAP)
     stderr = files.read("stderr", STDERR_CAP).decode(errors="replace")
     used = {k: status[k] for k in ("cpu_s", "wall_s", "memory_mb")}
     failed = next((a for a in answers if "syntax_error" in a or "raised" in a), {})
     kind, error = "ok", ""
-    if status["timed_out"] or status["cpu_s"] > limits.timeout_s:
+    if status["timed_out"] or status["cpu_s"] > limits.timeout_s or status["exit"] == -signal.SIGXCPU:
         kind, error = "timeout", f"did not finish within {limits.timeout_s:g} s"
     elif max(files.size("stdout"), files.size("stderr"), files.size("answers")) >= cap:
         kind, error = "output_limit", f"wrote more than {limits.output_mb} MiB"
@@ -351,13 +373,13 @@ def _read_result(program: Program, status: dict[str, Any], files: _MemoryFiles) 
     )
 
 
-def _read_answers(files: _MemoryFiles) -> list[dict[str, Any]]:
+def _read_answers(files: _MemoryFiles, cap: int) -> list[dict[str, Any]]:
     """Lines of the answer file that are JSON objects; what comes after the first that is not is left out."""
     found: list[dict[str, Any]] = []
-    for line in files.read("answers", ANSWERS_CAP).split(b"\n"):
+    for line in files.read("answers", cap).split(b"\n"):
         try:
-            value = decode(line)
-        except ValueError:
+            value = json.loads(line, parse_int=_short_int)
+        except (ValueError, RecursionError):
             break
         if not isinstance(value, dict):
             break

@@ -7,7 +7,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from code_generation.jsonl import write_lines
-from code_generation.results import read_results
+from code_generation.results import read_results, refuse_results
 from code_generation.tables import resolve
 
 if TYPE_CHECKING:
@@ -28,8 +28,9 @@ def export(results: Iterable[Path], name: str, output: Path) -> tuple[int, int]:
     The file is made anew and put in place whole: it can always be made again from its results.
 
     Raises:
-        UnknownName: no such format. DataError: a file that holds no results.
+        UnknownName: no such format. ConfigError: the output holds results. DataError: an input holds none.
     """
+    refuse_results(output)
     exporter: Exporter = resolve("export format", name, EXPORTERS)
     read = 0
 

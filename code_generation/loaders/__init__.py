@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import random
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -81,23 +82,26 @@ class DataSet:
             msg = f"{self.name} has no default source; give one with --source PATH"
             raise ConfigError(msg)
         configs = options.configs.split(",") if options.configs else [self.default_config]
+        if Path(location).expanduser().is_file():
+            configs = configs[:1]
         return [Source(location=location, config=c, split=options.split, revision=options.revision) for c in configs]
 
     def problems(self, options: LoadOptions) -> Iterator[CodeProblem | BadRow]:
         """Read problem by problem; see `load` for the async form."""
         number = -1
         for source in self.sources(options):
-            for place, row in source.rows():
+            for file, row_id, row in source.rows():
                 number += 1
                 if number < options.start:
                     continue
                 if options.limit is not None and number >= options.start + options.limit:
                     return
                 try:
+                    if isinstance(row, DataError):
+                        raise row
                     yield self._problem(row, options)
                 except DataError as e:
-                    where, _, row_id = place.rpartition(":")
-                    yield BadRow(where or place, row_id, str(e))
+                    yield BadRow(file, row_id, str(e))
 
     def _problem(self, row: dict[str, Any], options: LoadOptions) -> CodeProblem:
         problem = self.parse(row, options)

@@ -8,6 +8,7 @@ import hashlib
 from typing import TYPE_CHECKING, Any
 
 from code_generation.errors import DataError
+from code_generation.harness import check_metadata
 from code_generation.jsonl import encode, read_objects
 from code_generation.literals import parse_arguments, parse_value
 from code_generation.loaders import DataSet, LoadOptions
@@ -39,16 +40,23 @@ def parse_row(row: dict[str, Any], _options: LoadOptions | None = None) -> CodeP
     kind = "functional" if metadata.get("func_name") else "stdin"
     shown = [_test(t, kind, f"$.public_test_cases[{i}]") | {"is_public": True} for i, t in enumerate(public or [])]
     hidden = [_test(t, kind, f"$.test_cases[{i}]") for i, t in enumerate(private)]
-    known = [(t["input"], t["type"]) for t in shown]
-    row["test_cases"] = shown + [t for t in hidden if not known or (t["input"], t["type"]) not in known]
+    known = {_key(t) for t in shown}
+    row["test_cases"] = shown + [t for t in hidden if _key(t) not in known]
     if "problem_id" not in row:
-        content = encode([row.get("problem"), row["test_cases"]])
+        tests = [[t.get(k) for k in ("type", "input", "output", "is_public")] for t in row["test_cases"]]
+        content = encode([row.get("problem"), tests])
         row["problem_id"] = hashlib.sha256(content.encode()).hexdigest()[:16]
     problem = from_json_object(row, CodeProblem)
     if not problem.test_cases:
         msg = f"problem {problem.problem_id} has no tests"
         raise DataError(msg)
+    check_metadata(problem)
     return problem
+
+
+def _key(test: dict[str, Any]) -> str:
+    """What makes two tests the same: 1, 1.0 and true are three inputs."""
+    return encode([test["type"], test["input"]])
 
 
 def _test(given: Any, kind: str, place: str) -> dict[str, Any]:
@@ -67,6 +75,9 @@ def _test(given: Any, kind: str, place: str) -> dict[str, Any]:
         test["input"] = parse_arguments(test["input"])
         if isinstance(test["output"], str):  # text beside text; beside a list, text is a value
             test["output"] = parse_value(test["output"])
+    if not isinstance(test["type"], str):
+        msg = f"expected text at {place}.type, found {type(test['type']).__name__}"
+        raise DataError(msg)
     if test["type"] in {"stdin", "assert"} and not isinstance(test["input"], str):
         msg = f"expected text at {place}.input, found {type(test['input']).__name__}"
         raise DataError(msg)

@@ -10,7 +10,7 @@ import ast
 from typing import TYPE_CHECKING, Any
 
 from code_generation.errors import DataError
-from code_generation.literals import lift_digit_limit, literal_value, to_json
+from code_generation.literals import literal_value, parse_python, to_json
 from code_generation.loaders import DataSet, LoadOptions
 from code_generation.models import CodeProblem, TestCase
 
@@ -25,16 +25,15 @@ def parse_row(row: dict[str, Any], options: LoadOptions) -> CodeProblem:
         DataError: a field is missing or does not parse.
     """
     statement = row.get("text", row.get("prompt"))
-    if not isinstance(statement, str) or not isinstance(row.get("code"), str) or "task_id" not in row:
+    if not isinstance(statement, str) or not isinstance(row.get("code"), str) or row.get("task_id") is None:
         msg = "expected the fields task_id, text (or prompt), code and test_list"
         raise DataError(msg)
     code = _unix(row["code"])
-    sources = list(row.get("test_list") or [])
+    sources = _texts(row, "test_list")
     if options.challenge_tests:
-        sources += row.get("challenge_test_list") or []
-    sources = [_unix(s) for s in sources]
+        sources += _texts(row, "challenge_test_list")
     name = entry_point(code, sources)
-    setup = "\n".join(filter(None, [*(row.get("test_imports") or []), _unix(row.get("test_setup_code") or "")]))
+    setup = "\n".join(filter(None, [*_texts(row, "test_imports"), *_texts(row, "test_setup_code", one=True)]))
     metadata = {
         "func_name": name,
         "source": "mbpp",
@@ -58,9 +57,8 @@ def parse_assert(source: str, func_name: str) -> TestCase:
     Raises:
         DataError: it is no Python.
     """
-    lift_digit_limit()
     try:
-        body = ast.parse(source).body
+        body = parse_python(source).body
     except (SyntaxError, ValueError, RecursionError) as e:
         msg = f"the test {source!r} is not Python: {e}"
         raise DataError(msg) from None
@@ -94,23 +92,29 @@ def entry_point(code: str, tests: Iterable[str]) -> str:
         DataError: there is none.
     """
     try:
-        defined = {n.name for n in ast.walk(ast.parse(code)) if isinstance(n, ast.FunctionDef | ast.ClassDef)}
-        defined |= {
-            t.id
-            for n in ast.parse(code).body
-            if isinstance(n, ast.Assign)
-            for t in n.targets
-            if isinstance(t, ast.Name)
-        }
+        tree = parse_python(code)
+        defined = {n.name for n in ast.walk(tree) if isinstance(n, ast.FunctionDef | ast.ClassDef)}
+        assigned = [t for n in tree.body if isinstance(n, ast.Assign) for t in n.targets]
+        defined |= {t.id for t in assigned if isinstance(t, ast.Name)}
         for test in tests:
-            for node in ast.walk(ast.parse(test)):  # breadth first: outer calls come before inner ones
+            for node in ast.walk(parse_python(test)):  # breadth first: outer calls come before inner ones
                 if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in defined:
                     return node.func.id
-    except SyntaxError as e:
+    except (SyntaxError, ValueError, RecursionError) as e:
         msg = f"the reference or a test is not Python: {e}"
         raise DataError(msg) from None
     msg = "the tests call nothing that the reference defines"
     raise DataError(msg)
+
+
+def _texts(row: dict[str, Any], field: str, *, one: bool = False) -> list[str]:
+    """A field that is a list of texts, or with `one` a single text; missing means empty."""
+    value = row.get(field) or []
+    value = [value] if one and isinstance(value, str) else value
+    if not isinstance(value, list) or not all(isinstance(v, str) for v in value):
+        msg = f"expected {field} to be {'text' if one else 'a list of texts'}"
+        raise DataError(msg)
+    return [_unix(v) for v in value]
 
 
 def _unix(text: str) -> str:

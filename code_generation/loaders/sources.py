@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING, Any
 
 from code_generation.errors import ConfigError, DataError, boundary
 from code_generation.extras import require
-from code_generation.jsonl import decode, open_text, read_objects
+from code_generation.jsonl import decode, open_text, read_each_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 ROW_FILES = (".jsonl", ".json", ".jsonl.gz", ".json.gz", ".jsonl.zst", ".json.zst")
+ROW_KEYS = {"data", "rows", "problems", "examples", "train", "test", "validation"}
 HUB_TIMEOUT_S = 5.0
 
 
@@ -49,16 +50,17 @@ class Source:
         found = sorted(
             p for p in path.rglob("*") if p.is_file() and p.name.endswith(ROW_FILES) and not _hidden(p, path)
         )
-        if self.split:
-            found = [p for p in found if self.split in p.name]
+        for part in filter(None, (self.config, self.split)):
+            of_part = [p for p in found if part in str(p.relative_to(path))]
+            found = of_part if of_part or part == self.split else found  # a folder may hold one configuration only
         if not found:
             wanted = f" with {self.split!r} in their name" if self.split else ""
             msg = f"{path}: no data files{wanted} in this folder (looked for {', '.join(ROW_FILES)})"
             raise DataError(msg)
         return found
 
-    def rows(self) -> Iterator[tuple[str, dict[str, Any]]]:
-        """Yield (place, row); a place is `file:line` or `file[index]`.
+    def rows(self) -> Iterator[tuple[str, str, dict[str, Any] | DataError]]:
+        """Yield (file or hub id, line or `[index]`, row); in place of a broken line the error.
 
         Raises:
             DataError, ConfigError: nothing there, or it can't be read.
@@ -73,7 +75,7 @@ class Source:
             msg = f"{self.location}: no such file or folder"
             raise DataError(msg)
 
-    def _hub_rows(self) -> Iterator[tuple[str, dict[str, Any]]]:
+    def _hub_rows(self) -> Iterator[tuple[str, str, dict[str, Any]]]:
         try:
             datasets = require("datasets", "hub")
         except ConfigError as e:
@@ -86,7 +88,7 @@ class Source:
                 self.location, self.config, split=split, revision=self.revision, streaming=True
             )
             for number, row in enumerate(rows):
-                yield f"{self.location}:{split}[{number}]", dict(row)
+                yield self.location, f"{split}[{number}]", dict(row)
 
 
 def _hidden(path: Path, root: Path) -> bool:
@@ -110,19 +112,28 @@ def _reach_hub(location: str) -> None:
         raise ConfigError(msg) from None
 
 
-def _file_rows(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
+def _file_rows(path: Path) -> Iterator[tuple[str, str, dict[str, Any] | DataError]]:
     if ".jsonl" in path.suffixes:
-        for number, row in read_objects(path):
-            yield f"{path}:{number}", row
+        for number, line in read_each_line(path):
+            broken = isinstance(line, DataError)
+            if broken and number == 1:
+                raise line  # the file is of another kind
+            yield str(path), str(number), line if isinstance(line, dict | DataError) else _no_object(line)
         return
     with open_text(path) as file, boundary(DataError, f"{path} is not JSON", ValueError):
         data = decode(file.read())
-    rows = next((v for v in data.values() if isinstance(v, list)), [data]) if isinstance(data, dict) else data
-    if not isinstance(rows, list) or not all(isinstance(r, dict) for r in rows):
+    if isinstance(data, dict):  # one row, or rows under a name
+        data = next((v for k, v in data.items() if isinstance(v, list) and (len(data) == 1 or k in ROW_KEYS)), [data])
+    rows = data
+    if not isinstance(rows, list):
         msg = f"{path}: expected a JSON list of objects"
         raise DataError(msg)
     for number, row in enumerate(rows):
-        yield f"{path}[{number}]", row
+        yield str(path), f"[{number}]", row if isinstance(row, dict) else _no_object(row)
+
+
+def _no_object(value: object) -> DataError:
+    return DataError(f"expected a JSON object, found {type(value).__name__}")
 
 
 def sha256_of(path: Path) -> str:

@@ -104,7 +104,8 @@ class ChatProvider:
 
 
 def _message(message: Message) -> Any:
-    return {"role": message.role, "content": message.content}
+    text = message.content.encode("utf-8", "surrogatepass").decode("utf-8", "replace")  # JSON on the wire is UTF-8
+    return {"role": message.role, "content": text}
 
 
 def _refusal_of(e: openai.APIStatusError) -> str | None:
