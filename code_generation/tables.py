@@ -25,6 +25,6 @@ def resolve(kind: str, name: str, table: Mapping[str, str]) -> Any:
         if name in table or (isinstance(e, ModuleNotFoundError) and not module.startswith(e.name or "?")):
             raise  # a row of ours is broken, or the module is there and lacks something itself
         raise UnknownName(kind, name, table) from None
-    if not hasattr(found, attribute):
+    if not hasattr(found, attribute) and name not in table:
         raise UnknownName(kind, name, table)
     return getattr(found, attribute)

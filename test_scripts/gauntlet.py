@@ -2,10 +2,10 @@
 
     python test_scripts/gauntlet.py CASES.jsonl --output-dir D [--user nobody] [--select PATTERN] [grade flags ...]
 
-A case is `{"id", "kind", "problem": {"prompt", "func_name"?, "test_setup"?, "tolerance"?, "tests": [...]},
-"solution", "expect": "pass"|"fail", "gate", "containment"?}`. The grader runs in a process of its own with a fake key in its
-environment, a folder that candidates could write, and a listener on loopback; afterwards it is checked that verdicts are
-as expected and that nothing got out: no file, no connection, no secret in any output, no process, no litter.
+A case is `{"id", "kind", "problem": {"prompt", "func_name"?, "test_setup"?, "tolerance"?, "tests": [...]}, "solution",
+"expect": "pass"|"fail", "gate", "containment"?}`. The grader runs in a process of its own with a fake key in its
+environment, a folder that candidates could write, and a listener on loopback; afterwards it is checked that verdicts
+are as expected and that nothing got out: no file, no connection, no secret in any output, no process, no litter.
 """
 
 from __future__ import annotations
@@ -17,7 +17,6 @@ import re
 import socket
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from pathlib import Path
@@ -88,19 +87,19 @@ def run(cases: list[dict], folder: Path, flags: list[str], user: str | None = No
     problems, candidates = convert(cases, folder)
     verdicts = folder / "verdicts.jsonl"
     verdicts.unlink(missing_ok=True)
-    home, canary = folder / "home", folder / "canary"
-    for place in (home, canary):
+    home, canary, temporary = folder / "home", folder / "canary", folder / "tmp"
+    for place in (home, canary, temporary):
         place.mkdir(exist_ok=True)
         place.chmod(0o777)
     folder.chmod(0o777)
     (home / ".gauntlet_secret").write_text(SECRET)
     listener = Listener()
-    litter_before = {p.name for p in Path(tempfile.gettempdir()).iterdir()}
     environment = os.environ | {
         "GAUNTLET_CANARY": str(canary),
         "GAUNTLET_SECRET": SECRET,
         "OPENAI_API_KEY": SECRET,
         "HOME": str(home),
+        "TMPDIR": str(temporary),
         "GAUNTLET_PORT": str(listener.port),
     }
     command = [sys.executable, "-m", "code_generation", "grade", problems, candidates, "--output", verdicts, *flags]
@@ -118,8 +117,7 @@ def run(cases: list[dict], folder: Path, flags: list[str], user: str | None = No
     faults += [f"a connection was made: {kind}" for kind in listener.hits]
     faults += survivors(cases, canary)
     faults += [f"left in the canary folder: {p.name}" for p in sorted(canary.iterdir())]
-    litter = {p.name for p in Path(tempfile.gettempdir()).iterdir()} - litter_before
-    faults += [f"left behind: {name}" for name in sorted(litter) if re.match(r"codegen-|gauntlet_", name)]
+    faults += [f"left behind: {p.name}" for p in sorted(temporary.iterdir())]
     for shared in (Path("/dev/shm/gauntlet_shm"), *Path("/var/tmp").glob("gauntlet_*")):
         if shared.exists():
             faults.append(f"left behind: {shared}")
