@@ -79,12 +79,12 @@ def enter_namespaces() -> bool:
     return True
 
 
-def build_root(base: str, visible: list[str], limits: dict[str, Any]) -> None:
-    """Make and enter a file system that shows `visible` paths read-only, a few devices, and empty places to write."""
+def build_root(base: str, visible: list[tuple[str, str]], limits: dict[str, Any]) -> None:
+    """Make and enter a file system that shows `visible` (path, place) read-only, a few devices, and empty places to write."""
     mount("none", "/", "", MS_REC | MS_PRIVATE)
     mount("tmpfs", base, "tmpfs", MS_NOSUID | MS_NODEV, f"size={limits['disk_mb']}m,nr_inodes=16384,mode=755")
-    for path in visible:
-        bind(path, base + path)
+    for source, shown in visible:
+        bind(source, base + shown)
     os.makedirs(f"{base}/dev", exist_ok=True)
     for name in ("null", "zero", "full", "random", "urandom"):
         bind(f"/dev/{name}", f"{base}/dev/{name}", read_only=False)

@@ -163,7 +163,7 @@ class SubprocessExecutor:
             "work": work,
             "here": str(HERE),
             "visible": self._visible(),
-            "packages": self._packages,
+            "packages": self._shown_packages(),
             "limits": msgspec.structs.asdict(limits),
             "wall_s": wall_s,
             "inside": self._inside,
@@ -187,12 +187,18 @@ class SubprocessExecutor:
             if weak:
                 await asyncio.to_thread(shutil.rmtree, work, ignore_errors=True)
 
-    def _visible(self) -> list[str]:
-        """Paths of the host that the program may read: the standard library, installed packages, shared libraries."""
+    def _visible(self) -> list[tuple[str, str]]:
+        """Paths of the host that the program may read, and where it sees them: libraries, packages."""
         libraries = ["/lib", "/lib64", "/usr/lib", "/usr/lib64", "/usr/local/lib", "/usr/share/zoneinfo"]
-        stdlib = [str(Path(os.__file__).parent), str(Path(sys.base_prefix) / "lib")]
-        wanted = [*libraries, *stdlib, *self._packages]
-        return [p for p in dict.fromkeys(wanted) if Path(p).exists() and not _is_below(p, wanted)]
+        wanted = [*libraries, str(Path(os.__file__).parent), str(Path(sys.base_prefix) / "lib")]
+        own_places = [(p, p) for p in dict.fromkeys(wanted) if Path(p).exists() and not _is_below(p, wanted)]
+        return own_places + list(zip(self._packages, self._shown_packages(), strict=True))
+
+    def _shown_packages(self) -> list[str]:
+        """Where the program finds installed packages: their real place may lie below /tmp, which it finds empty."""
+        if self.isolation == "weak":
+            return self._packages
+        return [f"/packages/{number}" for number in range(len(self._packages))]
 
     async def _launch(self, files: _MemoryFiles, limit_s: float, work: str) -> None:
         """Start the launcher and wait for its end; it is killed, and with it all it started, where that takes too
