@@ -80,7 +80,7 @@ def enter_namespaces() -> bool:
 
 
 def build_root(base: str, visible: list[tuple[str, str]], limits: dict[str, Any]) -> None:
-    """Make and enter a file system that shows `visible` (path, place) read-only, a few devices, and empty places to write."""
+    """Make and enter a file system: `visible` (path, place) pairs read-only, a few devices, empty places to write."""
     mount("none", "/", "", MS_REC | MS_PRIVATE)
     mount("tmpfs", base, "tmpfs", MS_NOSUID | MS_NODEV, f"size={limits['disk_mb']}m,nr_inodes=16384,mode=755")
     for source, shown in visible:
