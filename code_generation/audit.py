@@ -99,6 +99,8 @@ def _unusable(problem: CodeProblem) -> Iterable[str]:
         try:
             if test.type == "assert":
                 parse_python(test.input)
+                if "def check(" in test.input and not problem.func_name:
+                    yield f"$.test_cases[{number}]: check(candidate) needs metadata.func_name, the function to check"
             else:
                 build_program(problem, "", [test], limits_of(problem))
                 from_json(test.output)
@@ -109,6 +111,8 @@ def _unusable(problem: CodeProblem) -> Iterable[str]:
 def _suspicious(problem: CodeProblem) -> Iterable[str]:
     """Reasons to look at a problem again."""
     text = f"{problem.problem}\n{problem.metadata.get('starter_code') or ''}"
+    if not problem.problem.strip():
+        yield "the statement is empty"
     public = {encode(t.input) for t in problem.public_tests}
     seen: set[str] = set()
     for number, test in enumerate(problem.test_cases):
@@ -116,6 +120,8 @@ def _suspicious(problem: CodeProblem) -> Iterable[str]:
         if key in seen:
             yield f"$.test_cases[{number}] has the same input as an earlier test"
         seen.add(key)
+        if test.type == "assert" and not any(word in test.input for word in ("assert", "raise", "fail")):
+            yield f"$.test_cases[{number}] asserts nothing: it passes whatever the answer is"
         if not test.is_public and encode(test.input) not in public and any(m in text for m in _marks(test, problem)):
             yield f"$.test_cases[{number}] is private but stands in the statement"
 

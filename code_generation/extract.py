@@ -32,7 +32,7 @@ _THINK_TAG = re.compile(rf"(?<!{_QUOTED})<(/?)(think|thinking|thought|reasoning)
 _CODE_TAG = re.compile(
     rf"(?<!{_QUOTED})(?:<(/?)(code|solution|python|answer)>|\[(/?)(PYTHON)\])(?!{_QUOTED})", re.IGNORECASE
 )
-_FENCE = re.compile(r"^([ \t>]*)(`{3,}|~{3,})[ \t]*([^\n`]*)$")
+_FENCE = re.compile(r"^([ \t>]*)(`{3,}|~{3,})([^\n`]*)$")
 _CODE_LINE = re.compile(
     r"^(?:def |class |import |from \w[\w.]* import |@\w|async def |[A-Za-z_][\w, ]* = |for |while |if |print\(|try:)"
 )
@@ -76,7 +76,9 @@ def extract_code(text: str, problem: ProblemView | None = None) -> str | None:
     ):
         if wanted:
             return wanted[-1].code
-    if not mine or all(_tree(b.code) is not None for b in mine):  # else a block with an error is meant to be the answer
+    if not mine or all(
+        syntax_tree(b.code) is not None for b in mine
+    ):  # else a block with an error is meant to be the answer
         bare = _bare_code(text if not blocks else _outside(text), name)
         if bare is not None:
             return bare
@@ -179,7 +181,7 @@ def _without_margin(text: str) -> str:
     """Code without the blanks that all its lines begin with; lines inside its strings stay as they are."""
     first = next((line for line in text.split("\n") if line.strip()), "")
     margin = first[: len(first) - len(first.lstrip(" \t"))]
-    if not margin or _tree(text) is not None:
+    if not margin or syntax_tree(text) is not None:
         return text
     return "\n".join(line.removeprefix(margin) for line in text.split("\n"))
 
@@ -189,7 +191,8 @@ def _outside(text: str) -> str:
     return re.sub(r"^[ \t>]*(`{3,}|~{3,}).*?(^[ \t>]*\1|\Z)", "", text, flags=re.DOTALL | re.MULTILINE)
 
 
-def _tree(code: str) -> ast.Module | None:
+def syntax_tree(code: str) -> ast.Module | None:
+    """Parsed code; None where it does not parse."""
     if len(code) > MAX_PARSED:
         return None
     try:
@@ -200,16 +203,16 @@ def _tree(code: str) -> ast.Module | None:
 
 def _answers(code: str, name: str | None) -> bool:
     """Whether code parses and defines the function, or is a program that reads or prints."""
-    tree = _tree(code)
+    tree = syntax_tree(code)
     if tree is None:
         return False
     if name:
-        return name.rpartition(".")[2] in _defined(tree)
+        return name.rpartition(".")[2] in defined_names(tree)
     names = {n.id for n in ast.walk(tree) if isinstance(n, ast.Name)}
     return bool(names & {"input", "print", "open", "stdin", "stdout", "sys", "os"})
 
 
-def _defined(tree: ast.Module) -> set[str]:
+def defined_names(tree: ast.Module) -> set[str]:
     """Names bound at the top level, also inside its if and try statements, and methods of its classes."""
     found: set[str] = set()
     todo: list[ast.stmt] = list(tree.body)

@@ -18,12 +18,13 @@ from cyclopts import App, Parameter
 
 from code_generation import __version__
 from code_generation.config import read_toml
-from code_generation.errors import CodeGenerationError, UnknownName
+from code_generation.errors import CodeGenerationError, ConfigError, DataError, UnknownName
 from code_generation.grader import GraderOptions, open_grader
 from code_generation.grading import Tests, check_claims, grade_file, read_candidates, read_claims
 from code_generation.jsonl import encode, print_error
 from code_generation.loaders import LoadOptions, dataset_of
 from code_generation.providers import ModelOptions
+from code_generation.results import refuse_to_replace
 from code_generation.run import PromptOptions, RunSummary, ScrapeOptions, ScrapeRun, resume_command
 
 if TYPE_CHECKING:
@@ -53,6 +54,7 @@ app = App(
     version=__version__,
     help_format="markdown",
     default_parameter=Parameter(negative=()),
+    suppress_keyboard_interrupt=False,  # `run_command` says how to resume
 )
 
 
@@ -125,7 +127,12 @@ def validate(
     """
     from code_generation.audit import check_references, check_shape  # noqa: PLC0415
 
+    if output is not None:
+        refuse_to_replace(output, "report", {"problems", "errors", "warnings"})
     report, problems = check_shape(file)
+    if not report.problems:
+        msg = f"{file} holds no problems"
+        raise DataError(msg)
 
     async def references() -> None:
         async with open_grader(grading) as grader:
@@ -300,7 +307,11 @@ def _config_file(_app: App, commands: tuple[str, ...], arguments: ArgumentCollec
     values: dict[str, Any] = {}
     if config is not None and config.tokens:
         path = Path(config.tokens[0].value)
-        values = read_toml(path).get(commands[-1], {})
+        table = read_toml(path)
+        if not isinstance(table.get(commands[-1]), dict):
+            msg = f"config file {path} has no [{commands[-1]}] section; it has: {', '.join(table) or 'nothing'}"
+            raise ConfigError(msg)
+        values = table[commands[-1]]
         known = {name[2:].replace("-", "_") for name in by_flag}
         if unknown := sorted(k for k in values if k.replace("-", "_") not in known):
             raise UnknownName(f"key in {path}", unknown[0], known)
@@ -332,12 +343,15 @@ def run_command(*arguments: str) -> NoReturn:
     except CodeGenerationError as e:
         print_error(f"codegen: {e}")
         status = USAGE
-    except (KeyboardInterrupt, asyncio.CancelledError):
-        print_error(f"interrupted; this resumes: {resume_command()}")
-        status = INTERRUPTED
     except BrokenPipeError:  # the reader of our output has gone, `codegen validate F | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         status = NOT_ALL
+    except OSError as e:
+        print_error(f"codegen: {e}")
+        status = USAGE
+    except (KeyboardInterrupt, asyncio.CancelledError):
+        print_error(f"interrupted; this resumes: {resume_command()}")
+        status = INTERRUPTED
     sys.exit(status if isinstance(status, int) else DONE)
 
 
@@ -351,8 +365,6 @@ def _command(tokens: list[str]) -> str:
 
 
 def _write_text(path: Path, text: str) -> None:
-    from code_generation.errors import ConfigError  # noqa: PLC0415
-
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")

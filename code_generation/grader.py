@@ -13,7 +13,7 @@ from code_generation.compare import compare_text, compare_value
 from code_generation.concurrency import all_of
 from code_generation.errors import ConfigError
 from code_generation.executors import open_executor
-from code_generation.harness import build_program, calls_program, check_program, limits_of
+from code_generation.harness import build_program, calls_program, candidate_names, check_program, limits_of
 from code_generation.inside import decode
 from code_generation.models import Grade, Outcome
 
@@ -27,6 +27,10 @@ MAX_ROUNDS = 300
 """How often test code may ask for answers that it did not foresee; see `inside_check.Conversation`."""
 PATIENCE = 3
 """Rounds in a row in which a test may fail to get further."""
+LONGEST_SHOWN_BITS = 20_000
+BUDGET = 4
+"""Times its limit that an assert test may take over all rounds, plus `BUDGET_S` seconds."""
+BUDGET_S = 10.0
 LEAST_MEMORY_MB = 64
 """Below this the interpreter itself does not start."""
 TEXT_LIMIT = 2000
@@ -157,12 +161,13 @@ class TestExecutionGrader:
         """Alternate between the test's code, which never meets the candidate, and the candidate, which answers its
         steps.
         """
-        reached = stuck = -1
+        names = candidate_names(problem)
+        reached, stuck, spent_s, guess = -1, 0, 0.0, True
         steps: list[JsonValue] = []
         answers: list[JsonValue] = []
         used = None
         for _ in range(MAX_ROUNDS):
-            check = (await self.executor.run(check_program(problem, test, steps, answers, limits))).cases[0]
+            check = (await self.executor.run(check_program(problem, test, names, steps, answers, limits))).cases[0]
             said = check.answers[-1] if check.answers else {}
             if check.status == "infra_error" or "verdict" in said:
                 return _judge_check(test, said, check, used or check)
@@ -172,21 +177,37 @@ class TestExecutionGrader:
                 return _outcome(test, "wrong_answer" if used else "runtime_error", reason, used or check)
             at = check.answers[0]["at"]
             stuck = stuck + 1 if at <= reached else 0
+            reached = max(reached, at)
             if stuck > PATIENCE:
                 break
-            reached = max(reached, at)
-            steps = steps[:at] + asked
+            steps = steps[:at] + (asked if guess else asked[:1])
             used = (await self.executor.run(calls_program(problem, code, [steps], limits))).cases[0]
+            complete = used.status == "ok" and len(used.answers) == len(steps)
+            if not complete and guess and len(asked) > 1 and used.status not in {"syntax_error", "infra_error"}:
+                guess = False  # a call that the test may never make is no reason to fail
+                steps = steps[: at + 1]
+                used = (await self.executor.run(calls_program(problem, code, [steps], limits))).cases[0]
+                complete = used.status == "ok" and len(used.answers) == len(steps)
             if used.status != "ok":
                 return _outcome(test, used.status, used.error, used)
-            answers = used.answers
-            if len(answers) != len(steps):
+            if not complete:
                 return _outcome(test, "runtime_error", "the program ended before it answered", used)
+            answers = used.answers
+            spent_s += check.wall_s + used.wall_s
+            if spent_s > BUDGET * limits.timeout_s + BUDGET_S:
+                return _outcome(test, "timeout", f"took {spent_s:.0f} s over all its calls", used)
         return _outcome(test, "runtime_error", "the program answers the same calls differently each time", used)
 
 
 def _judge(problem: CodeProblem, test: TestCase, case: CaseResult) -> Outcome:
-    """The outcome of a stdin or functional test."""
+    """The outcome of a stdin or functional test, whatever a candidate gave for an answer."""
+    try:
+        return _judge_answer(problem, test, case)
+    except Exception as e:  # noqa: BLE001 - nothing that a candidate says may end the grader
+        return _outcome(test, "runtime_error", f"the answer can't be judged: {type(e).__name__}", case)
+
+
+def _judge_answer(problem: CodeProblem, test: TestCase, case: CaseResult) -> Outcome:
     policy = problem.metadata.get("comparison")
     if case.status != "ok":
         return _outcome(test, case.status, case.error, case, case.stdout.decode(errors="replace"))
@@ -235,10 +256,38 @@ def _show_answer(answer: dict[str, Any]) -> str:
 
 
 def _show(value: Any) -> str:
-    try:
-        return repr(value)
-    except (ValueError, RecursionError):
-        return f"({type(value).__name__} too large to show)"
+    """A value as Python source, cut off where it gets long: writing out a huge number would take hours."""
+    parts: list[str] = []
+    _show_into(parts, value, TEXT_LIMIT)
+    return "".join(parts)
+
+
+def _show_into(parts: list[str], value: Any, room: int) -> int:
+    """Add a value's text; returns the room that is left, below 0 where it was cut off."""
+    if isinstance(value, list | tuple | set | frozenset | dict):
+        opening, closing = (
+            ("[", "]") if isinstance(value, list) else ("(", ")") if isinstance(value, tuple) else ("{", "}")
+        )
+        parts.append(opening)
+        for number, item in enumerate(value.items() if isinstance(value, dict) else value):
+            if number:
+                parts.append(", ")
+            if room <= 0:
+                parts.append("...")
+                break
+            if isinstance(value, dict):
+                room = _show_into(parts, item[0], room)
+                parts.append(": ")
+                item = item[1]  # noqa: PLW2901
+            room = _show_into(parts, item, room) - 2
+        parts.append(",)" if isinstance(value, tuple) and len(value) == 1 else closing)
+        return room
+    if isinstance(value, int) and value.bit_length() > LONGEST_SHOWN_BITS:
+        text = f"(an integer of {value.bit_length()} bits)"
+    else:
+        text = repr(value[:TEXT_LIMIT] if isinstance(value, str | bytes) else value)
+    parts.append(text)
+    return room - len(text)
 
 
 def _outcome(test: TestCase, status: Status, error: str, case: CaseResult | None, got: str = "") -> Outcome:

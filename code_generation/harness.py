@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import ast
+import builtins
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from code_generation.compare import check_policy
 from code_generation.errors import DataError
+from code_generation.extract import syntax_tree
 from code_generation.inside import NotPlainData, encode
 from code_generation.literals import from_json, is_python, parse_arguments, shorten
 from code_generation.models import Case, Limits, Program
@@ -88,16 +91,33 @@ def calls_program(problem: CodeProblem, code: str, steps: list[list[JsonValue]],
     )
 
 
+def candidate_names(problem: CodeProblem) -> list[str]:
+    """Names that test code may take from the candidate: the function first, the class, what the references define.
+
+    A problem without references does not say more; then every name that the test code itself lacks is the candidate's.
+    """
+    named = [problem.metadata.get("func_name"), problem.metadata.get("class_name")]
+    trees = (syntax_tree(code) for code in [*problem.solutions, problem.metadata.get("starter_code") or ""])
+    kinds = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
+    defined = {n.name for t in trees if t is not None for n in t.body if isinstance(n, kinds)} - set(dir(builtins))
+    marked = [f"class:{named[1]}"] if named[1] else []
+    return [n for n in dict.fromkeys([*named, *sorted(defined), *marked]) if n]
+
+
 def check_program(
-    problem: CodeProblem, test: TestCase, steps: list[JsonValue], answers: list[JsonValue], limits: Limits
+    problem: CodeProblem,
+    test: TestCase,
+    names: list[str],
+    steps: list[JsonValue],
+    answers: list[JsonValue],
+    limits: Limits,
 ) -> Program:
     """A program that runs the data set's own test code against what a candidate answered. Holds no candidate code."""
-    names = [problem.metadata.get("func_name"), problem.metadata.get("class_name")]
     return Program(
         kind="check",
         source=test.input,
         setup=problem.metadata.get("setup_code") or "",
-        names=[n for n in dict.fromkeys(names) if n],
+        names=names if problem.solutions else [*names, "*"],
         cases=[Case(steps=steps, answers=answers)],
         limits=limits,
     )

@@ -25,6 +25,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 MAX_GUESSES = 10_000
+JUDGING = {n for kind in (str, bytes) for n in dir(kind) if n.startswith("is")} | {
+    "startswith", "endswith", "find", "rfind", "index", "rindex", "count", "issubset", "issuperset", "isdisjoint",
+    "is_integer",
+}  # fmt: skip
+"""Methods of plain data by which a test judges: an object that a function returned must not answer them itself."""
+CLASS = "class:"
+"""Begins the entry of a program's names that says which one is a class under test."""
 
 
 class Conversation:
@@ -35,18 +42,22 @@ class Conversation:
     every step was answered.
     """
 
-    def __init__(self, steps: list[Any], answers: list[Any], emit: Callable[[Any], None]) -> None:
+    def __init__(
+        self, steps: list[Any], answers: list[Any], emit: Callable[[Any], None], class_name: str | None = None
+    ) -> None:
         self.known = list(zip(steps, answers, strict=True))
         self.emit = emit
         self.position = 0
         self.guessing = False
+        self.class_name = class_name
+        self.instances: set[int] = set()
 
     def ask(self, step: dict[str, Any]) -> Any:
         """The answer to a step: a known one, or a guess that the test can go on with."""
         number = self.position
         self.position += 1
         if not self.guessing and number < len(self.known) and self.known[number][0] == step:
-            return self.result(self.known[number][1])
+            return self.result(step, self.known[number][1])
         if not self.guessing:
             self.guessing = True
             self.emit({"at": number})
@@ -55,11 +66,15 @@ class Conversation:
             os._exit(0)
         return Unknown(self, {"r": number}, step)
 
-    def result(self, answer: dict[str, Any]) -> Any:
+    def result(self, step: dict[str, Any], answer: dict[str, Any]) -> Any:
         """What the test gets for an answer: plain data, something of the candidate's, or an error raised."""
         if "missing" in answer:
             raise _carrying(NameError(f"name {answer['missing']!r} is not defined"), answer)
         if "raised" in answer:
+            if answer["raised"][:1] in (["StopIteration"], ["StopAsyncIteration"]) and step["target"] != {"n": "next"}:
+                raise _carrying(
+                    RuntimeError("the candidate raised StopIteration"), answer
+                )  # it would end the test's loop
             kind = next((b for n in answer["raised"] if isinstance(b := getattr(builtins, n, None), type)), Exception)
             try:
                 error = kind(answer.get("text", ""))
@@ -67,8 +82,22 @@ class Conversation:
                 error = Exception(answer.get("text", ""))
             raise _carrying(error, answer)
         if "opaque" in answer:
+            if self.makes_instance(step):
+                self.instances.add(answer["ref"])
             return Remote(self, {"r": answer["ref"]})
         return decode(answer["value"])
+
+    def makes_instance(self, step: dict[str, Any]) -> bool:
+        """Whether a step gives an object of a class that the test asks for, whose methods are what is tested."""
+        target = step["target"]
+        if "g" in target:
+            return bool(target["g"][:1].isupper()) or target["g"] == self.class_name
+        nodes = [target, *(a for a in step.get("args", ()) if isinstance(a, dict))]
+        return any(self.is_instance(n) for n in nodes)
+
+    def is_instance(self, target: dict[str, Any]) -> bool:
+        """Whether something of the candidate's is such an object, or comes from one."""
+        return target.get("r") in self.instances
 
     def call(self, target: Any, args: tuple[Any, ...], kwargs: dict[str, Any], *, effect: bool = False) -> Any:
         """Call something of the candidate's; with `effect` changes of the arguments come back."""
@@ -128,6 +157,8 @@ class Remote:
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__") and name.endswith("__"):
             raise AttributeError(name)
+        if name in JUDGING and "r" in self._target and not self._conversation.is_instance(self._target):
+            raise AttributeError(f"{name}: the candidate's answer is not plain data")
         return self._conversation.ask({"op": "get", "target": self._target, "name": name})
 
     def __setattr__(self, name: str, value: Any) -> None:
@@ -137,9 +168,11 @@ class Remote:
         return self._conversation.call({"n": function}, (self, *args), {})
 
     def _compare(self, function: str, other: object) -> Any:
-        if not isinstance(other, Remote):
-            raise NotPlainData("the candidate's answer is not plain data, so it equals nothing")
-        return self._ask(function, other)
+        if isinstance(other, Remote):
+            return self._ask(function, other)
+        if function in {"eq", "ne"}:  # never equal to the test's own data, whatever the object says
+            return function == "ne"
+        raise TypeError("the candidate's answer is not plain data, so it has no order")
 
     def __eq__(self, other: object) -> Any:
         return self._compare("eq", other)
@@ -174,10 +207,15 @@ class Remote:
         return self._plain("repr", str)
 
     def __iter__(self) -> Iterator[Any]:
-        return iter(self._plain("list", list))
+        items = self._ask("list")
+        if isinstance(items, Remote) and not isinstance(items, Unknown):  # a list of objects: one by one
+            items = [items[i] for i in range(len(items))]
+        return iter(() if isinstance(items, Unknown) else items)
 
     def __contains__(self, item: Any) -> Any:
-        return self._plain("contains", bool, item)
+        if self._conversation.is_instance(self._target):
+            return self._plain("contains", bool, item)
+        return item in list(self)  # else a function's result would judge itself
 
     def __getitem__(self, key: Any) -> Any:
         return self._ask("getitem", key)
@@ -237,21 +275,29 @@ class Unknown(Remote):
     __repr__ = __str__
 
 
-def run_check(job: dict[str, Any], emit: Callable[[Any], None]) -> int:  # noqa: C901 - names, code, verdict
+def run_check(job: dict[str, Any], emit: Callable[[Any], None]) -> int:  # noqa: C901, PLR0912 - names, code, verdict
     """Run the data set's test code against what the candidate said; emits a verdict, or the steps it needs answered."""
     import ast
 
     case = job["case"]
-    conversation = Conversation(case["steps"], case["answers"], emit)
+    class_name = next((n.removeprefix(CLASS) for n in job["names"] if n.startswith(CLASS)), None)
+    conversation = Conversation(case["steps"], case["answers"], emit, class_name)
     names = job["names"]
     setup, tree = ast.parse(job["setup"]), ast.parse(job["source"])
     namespace: dict[str, Any] = {"__name__": "test", "__builtins__": builtins}
     _fix_chance(job["source"])
-    wanted = free_names(f"{job['setup']}\n{job['source']}") - set(names)
-    found = add_prelude(wanted, namespace)
-    for name in (wanted - found - {"np"}) | set(names):
-        if name in names or not hasattr(builtins, name):
-            namespace[name] = Remote(conversation, {"g": names[0] if name == "candidate" and names else name})
+    anything = "*" in names
+    names = [n for n in names if n != "*" and not n.startswith(CLASS)]
+    for name in names:
+        namespace[name] = Remote(conversation, {"g": name})
+    wanted = free_names(f"{job['setup']}\n{job['source']}") - set(names) - set(vars(builtins))
+    for name in wanted - add_prelude(wanted, namespace) - {"np"}:
+        if name == "candidate" and names:
+            namespace[name] = namespace[names[0]]
+        elif (module := _module(name)) is not None:
+            namespace[name] = module
+        elif anything:
+            namespace[name] = Remote(conversation, {"g": name})
 
     def do_assert(value: Any, message: Callable[[], Any]) -> None:
         if not value and not conversation.guessing:
@@ -268,10 +314,15 @@ def run_check(job: dict[str, Any], emit: Callable[[Any], None]) -> int:  # noqa:
         exec(compile(_rewrite(setup), "setup.py", "exec"), namespace)  # noqa: S102
         exec(compile(_rewrite(tree), "test.py", "exec"), namespace)  # noqa: S102
         called = {n.func.id for n in ast.walk(tree) if isinstance(n, ast.Call) and isinstance(n.func, ast.Name)}
+        for name, value in list(namespace.items()):
+            if name.startswith("test") and name not in called and _takes_nothing(value):
+                value()
         check = namespace.get("check")
         if isinstance(check, types.FunctionType) and "check" not in called:
             check(Remote(conversation, {"g": names[0]}))
         verdict: dict[str, Any] = {"verdict": "passed"}
+        if not conversation.position:
+            verdict = {"verdict": "failed", "error": "the test never used the candidate"}
     except AssertionError as e:
         verdict = {"verdict": "failed", "error": trace_line(e)}
     except NotPlainData as e:
@@ -281,6 +332,18 @@ def run_check(job: dict[str, Any], emit: Callable[[Any], None]) -> int:  # noqa:
     if not conversation.guessing:
         emit(verdict)
     return 0
+
+
+def _module(name: str) -> Any:
+    """An installed module, which a test means where it uses the name without an import; None where there is none."""
+    try:
+        return __import__(name)
+    except ImportError:
+        return None
+
+
+def _takes_nothing(value: Any) -> bool:
+    return isinstance(value, types.FunctionType) and value.__code__.co_argcount == 0
 
 
 def _fix_chance(source: str) -> None:

@@ -12,6 +12,7 @@ import gzip
 import io
 import json
 import os
+import stat
 import sys
 import zlib
 from contextlib import contextmanager, suppress
@@ -228,6 +229,10 @@ class JsonlWriter:
             self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
         except OSError as e:
             raise _unwritable(path, e) from None
+        if not stat.S_ISREG(os.fstat(self._fd).st_mode):
+            os.close(self._fd)
+            msg = f"{path} is no regular file, so rows would not be kept; choose another place"
+            raise ConfigError(msg)
         try:
             fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:

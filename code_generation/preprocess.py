@@ -11,7 +11,7 @@ from code_generation.errors import BadRow, ConfigError
 from code_generation.jsonl import encode, write_lines
 from code_generation.loaders.sources import sha256_of
 from code_generation.records import to_json_object
-from code_generation.results import refuse_results
+from code_generation.results import refuse_to_replace
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -39,7 +39,7 @@ def preprocess(dataset: DataSet, options: LoadOptions, output: Path) -> dict[str
     if output.resolve() in {f.resolve() for f in files}:
         msg = f"--output {output} is the source itself; choose another file"
         raise ConfigError(msg)
-    refuse_results(output)
+    refuse_to_replace(output, "problems", {"problem_id", "test_cases"})
     bad: list[BadRow] = []
     counts: Counter[str] = Counter()
     seen: set[str] = set()

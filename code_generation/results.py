@@ -47,20 +47,30 @@ def done_keys(paths: Iterable[Path]) -> set[tuple[str, int]]:
     return found
 
 
-def refuse_results(path: Path) -> None:
-    """Stop before a file that holds results or verdicts is replaced by something that can be made again.
+def refuse_to_replace(path: Path, what: str, keys: set[str]) -> None:
+    """Stop before a file is replaced that is not `what` (an object with these keys first in it), to be made again.
 
     Raises:
-        ConfigError: the file holds some.
+        ConfigError: the file holds something else.
     """
-    if not path.is_file():
+    if not path.exists() or (path.is_file() and path.stat().st_size == 0):
         return
-    first = next((value for _, value in read_each_line(path)), None)
-    if isinstance(first, dict) and ("generation_metadata" in first or "verdict" in first):
-        msg = f"{path} holds results, which are never overwritten; choose another file"
+    try:
+        first = next((value for _, value in read_each_line(path)), None)
+    except DataError:
+        first = None
+    if not isinstance(first, dict) or not keys <= first.keys():
+        msg = f"{path} is there already and holds no {what}, so it is not overwritten; choose another file"
         raise ConfigError(msg)
 
 
 def unsolved_path(out: Path) -> Path:
-    """Default place of the error log: `solutions.jsonl` -> `solutions.unsolved.jsonl`."""
+    """Default place of the error log: `solutions.jsonl` -> `solutions.unsolved.jsonl`.
+
+    Raises:
+        ConfigError: the path names no file.
+    """
+    if not out.name:
+        msg = f"OUT must be a file, got {out}"
+        raise ConfigError(msg)
     return out.with_name(out.name.removesuffix(".jsonl") + ".unsolved.jsonl")

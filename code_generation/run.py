@@ -23,7 +23,7 @@ from code_generation.errors import (
     SandboxUnavailable,
 )
 from code_generation.grader import GraderOptions, TestExecutionGrader, open_grader
-from code_generation.jsonl import JsonlWriter, keep_backup, print_error
+from code_generation.jsonl import JsonlWriter, keep_backup, print_error, read_objects
 from code_generation.loaders.jsonl import read_problems
 from code_generation.models import GenerationResult, Sampling
 from code_generation.progress import Progress
@@ -34,7 +34,7 @@ from code_generation.results import done_keys, unsolved_path
 from code_generation.scraper import Criterion, Failed, SolvePolicy, scrape, solve
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from code_generation.models import CodeProblem, Completion, Request
     from code_generation.protocols import Provider
@@ -43,6 +43,8 @@ if TYPE_CHECKING:
 
 GIVE_UP_AFTER = 3
 """Problems that fail for want of an answer, before any was had, after which a run is given up."""
+GIVE_UP_LATER = 20
+"""The same in a row, once there have been answers."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -116,6 +118,10 @@ class RunSummary:
     tokens: int = 0
     failures: Counter[str] = field(default_factory=Counter)
     """Error texts of problems that a broken tool left without a result."""
+    failed_in_a_row: int = 0
+    """Failures since the last result."""
+    refused: int = 0
+    """Conversations that a model's refusal ended."""
     interrupted: bool = False
 
     @property
@@ -125,6 +131,8 @@ class RunSummary:
 
     def count(self, result: GenerationResult) -> None:
         """Add one finished problem."""
+        self.failed_in_a_row = 0
+        self.refused += result.generation_metadata.get("ended") == "refused"
         self.satisfied += result.satisfied
         self.unsolved += not result.satisfied
         self.verified += result.verified
@@ -135,6 +143,8 @@ class RunSummary:
     def note(self) -> str:
         """The counts in a few words."""
         parts = [f"{self.satisfied} solved", f"{self.unsolved} unsolved"]
+        if self.refused:
+            parts.append(f"{self.refused} refused")
         if self.failures:
             parts.append(f"{self.failures.total()} errors")
         if self.tokens:
@@ -195,6 +205,7 @@ class ScrapeRun:
             ("--max-concurrent", options.max_concurrent),
             ("--max-concurrent-requests", options.max_concurrent_requests),
             ("--samples-per-problem", options.samples_per_problem),
+            ("--limit", options.limit),
         ):
             if value is not None and value < 1:
                 msg = f"{name} must be at least 1, got {value}"
@@ -252,12 +263,15 @@ class ScrapeRun:
 
     async def _write(self, provider: Provider, grader: TestExecutionGrader) -> RunSummary:
         if self.options.force:
-            for path in (self.out, self.unsolved):
-                if backup := keep_backup(path):
-                    print_error(f"{path} kept as {backup}")
+            with JsonlWriter(self.out), JsonlWriter(self.unsolved):  # not under the hands of another run
+                for path in (self.out, self.unsolved):
+                    if backup := keep_backup(path):
+                        print_error(f"{path} kept as {backup}")
         stop = asyncio.Event()
         with JsonlWriter(self.out) as solved, JsonlWriter(self.unsolved) as unsolved, _interruptible(stop):
             done = done_keys((self.out, self.unsolved))
+            if others := _other_settings((self.out, self.unsolved), self.choice.model, self.policy.prompts):
+                print_error(f"{others}; their problems count as done")
             every = [(i, s) for i in self.ids for s in range(self.options.samples_per_problem)]
             summary = RunSummary(total=len(every), done_before=sum(key in done for key in every))
 
@@ -282,6 +296,18 @@ class ScrapeRun:
             return summary
 
 
+def _other_settings(paths: Iterable[Path], model: str, prompts: PromptSet) -> str:
+    """Which rows of an earlier run were made with another model or other prompts; empty where none were."""
+    wanted = (model, prompts.prompt_id, prompts.system_prompt_id)
+    found: Counter[tuple[str, ...]] = Counter()
+    for path in paths:
+        for _, row in read_objects(path, torn_tail=True):
+            made = row["generation_metadata"]
+            found[tuple(str(made.get(k)) for k in ("model", "prompt_id", "system_prompt_id"))] += 1
+    del found[wanted]
+    return "; ".join(f"{n} rows are of model {m}, prompts {p} and {s}" for (m, p, s), n in found.items())
+
+
 def _note_failure(failed: Failed, summary: RunSummary) -> CodeGenerationError | None:
     """Count a tool's failure. Returns it where it shows that no further problem can succeed: then the run stops.
 
@@ -294,7 +320,10 @@ def _note_failure(failed: Failed, summary: RunSummary) -> CodeGenerationError | 
         again = error.retryable and summary.failures.total() < GIVE_UP_AFTER
         if not again:
             raise error
-    if isinstance(error, AuthFailed | SandboxUnavailable):
+    summary.failed_in_a_row += 1
+    if isinstance(error, AuthFailed | SandboxUnavailable | ConfigError):  # the last: rows can't be written any more
+        return error
+    if isinstance(error, ProviderError) and summary.failed_in_a_row >= GIVE_UP_LATER:
         return error
     if summary.failures[str(error)] == 1:
         print_error(f"{failed.problem_id}: {error}")

@@ -129,7 +129,7 @@ def test_unknown_names_guess():
 @pytest.mark.parametrize("module", ["no_such_package_of_ours", "no_such_package_of_ours.inner"])
 def test_a_missing_package_names_its_extra(module):
     """An optional package that is not there is one line with the command that installs it."""
-    with pytest.raises(ConfigError, match=r"pip install 'code-generation\[hub\]'"):
+    with pytest.raises(ConfigError, match=r"pip install 'verified-codegen\[hub\]'"):
         require(module, "hub")
 
 

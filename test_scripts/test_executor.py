@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import select
 import socket
+import subprocess
+import sys
 import tempfile
 import time
 from pathlib import Path
 
 import pytest
 
+import code_generation
 from code_generation.errors import ExecutorError
 from code_generation.executors import open_executor
 from code_generation.models import Case, CaseResult, Limits, Program
@@ -346,3 +350,18 @@ def test_nothing_is_left_behind(factory, cancelled, monkeypatch, tmp_path):
     while state() != before and time.monotonic() < deadline:
         time.sleep(0.05)
     assert before == state()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="the other tests run as an ordinary user already")
+def test_an_ordinary_user_is_isolated_too(tmp_path):
+    """Without privileges a user namespace gives the same level."""
+    place, python = Path(code_generation.__file__).parents[1], Path(sys._base_executable)
+    if not all(p.stat().st_mode & 1 for p in (place, *place.parents, *python.parents)):
+        pytest.skip("this interpreter, or the checkout, lies where an ordinary user can't reach it")
+    code = "import asyncio\nfrom code_generation import open_executor\nasync def main():\n"
+    code += "    async with open_executor() as e:\n        print(e.isolation)\nasyncio.run(main())"
+    done = subprocess.run(
+        [sys.executable, "-c", code], user="nobody", cwd="/", env={"PYTHONPATH": str(place)}, capture_output=True,
+        text=True, check=False,
+    )  # fmt: skip
+    assert (done.stdout.strip(), done.stderr) == ("full", "")

@@ -10,7 +10,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from code_generation.errors import DataError
-from code_generation.harness import build_program, call_arguments, calls_program, check_program, limits_of
+from code_generation.harness import (
+    build_program,
+    call_arguments,
+    calls_program,
+    candidate_names,
+    check_program,
+    limits_of,
+)
 from code_generation.inside import decode
 from code_generation.models import CodeProblem, Limits, TestCase
 
@@ -140,13 +147,22 @@ def test_what_runs_beside_a_candidate_holds_no_answer(program):
 def test_test_code_runs_without_the_candidate():
     """A check is the data set's code with the names that stand for the candidate, and none of the candidate's code."""
     test = TestCase(input="assert f(1) == 2", output=None, type="assert", is_public=False)
-    program = check_program(
-        problem(class_name="Tree", setup_code="x = 1"), test, [{"op": "call"}], [{"value": 2}], LIMITS
-    )
+    tree = problem(class_name="Tree", setup_code="x = 1")
+    program = check_program(tree, test, candidate_names(tree), [{"op": "call"}], [{"value": 2}], LIMITS)
     assert (program.kind, program.source, program.setup) == ("check", "assert f(1) == 2", "x = 1")
-    assert program.names == ["f", "Tree"]
+    assert program.names[:2] == ["f", "Tree"]
+    assert "class:Tree" in program.names
     assert [(c.steps, c.answers) for c in program.cases] == [([{"op": "call"}], [{"value": 2}])]
-    assert check_program(problem(class_name="f"), test, [], [], LIMITS).names == ["f"]
+
+
+def test_names_that_belong_to_the_candidate():
+    """The function, the class, what references define, never a module; without a reference what the test code lacks."""
+    test = TestCase(input="assert f(1) == 2", output=None, type="assert", is_public=False)
+    code = "import math\nclass P: pass\ndef sorted(x): pass\ndef f(n): return n + 1"
+    own = msgspec.structs.replace(problem(), solutions=[code])
+    assert check_program(own, test, candidate_names(own), [], [], LIMITS).names == ["f", "P"]
+    bare = msgspec.structs.replace(problem(), solutions=[])
+    assert check_program(bare, test, candidate_names(bare), [], [], LIMITS).names == ["f", "*"]
 
 
 @pytest.mark.parametrize(

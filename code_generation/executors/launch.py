@@ -15,12 +15,14 @@ processes.
 from __future__ import annotations
 
 import ctypes
+import errno
 import marshal
 import os
 import resource
 import select
 import signal
 import stat
+import struct
 import sys
 import time
 from typing import Any
@@ -40,7 +42,26 @@ CLONE_NEWUSER, CLONE_NEWPID, CLONE_NEWNET = 0x10000000, 0x20000000, 0x40000000
 PR_SET_PDEATHSIG, PR_SET_DUMPABLE, PR_CAPBSET_DROP, PR_SET_CHILD_SUBREAPER, PR_SET_NO_NEW_PRIVS = 1, 4, 24, 36, 38
 MNT_DETACH = 2
 SYS_PIVOT_ROOT = {"x86_64": 155, "aarch64": 41}
+SYS_KEYCTL = {"x86_64": 250, "aarch64": 219}
+KEYCTL_JOIN_SESSION_KEYRING = 1
+STACK = 112 << 20  # what the kernel leaves room for below the libraries
 CANDIDATE_UID = 1_000_000  # plus the launcher's pid: a uid that no other run has
+
+NEW_NAMESPACES = 0x7E020080  # every CLONE_NEW flag
+PR_SET_SECCOMP = 22
+# ptrace; process_vm_readv, _writev; kcmp; pidfd_getfd; add_key, request_key, keyctl; bpf; io_uring (3); userfaultfd;
+# perf_event_open; memfd_create, memfd_secret; shmget; semget; msgget; mq_open; unshare; setns; mount, umount2,
+# pivot_root, chroot; open_tree to mount_setattr (7); swapon, swapoff; reboot; kexec (2); modules (3); acct;
+# quotactl (2); open_by_handle_at; fanotify_init; settimeofday, clock_settime, adjtimex, clock_adjtime; syslog;
+# execve, execveat
+DENIED = {
+    "x86_64": (101, 310, 311, 312, 438, 248, 249, 250, 321, 425, 426, 427, 323, 298, 319, 447, 29, 64, 68, 240, 272,
+               308, 165, 166, 155, 161, 428, 429, 430, 431, 432, 433, 442, 167, 168, 169, 246, 320, 175, 313, 176, 163,
+               179, 443, 304, 300, 164, 227, 159, 305, 103, 59, 322),
+    "aarch64": (117, 270, 271, 272, 438, 217, 218, 219, 280, 425, 426, 427, 282, 241, 279, 447, 194, 190, 186, 180, 97,
+                268, 40, 39, 41, 51, 428, 429, 430, 431, 432, 433, 442, 224, 225, 142, 104, 294, 105, 273, 106, 89, 60,
+                443, 265, 262, 170, 112, 171, 266, 116, 221, 281),
+}  # fmt: skip
 
 libc = ctypes.CDLL(None, use_errno=True)
 
@@ -140,6 +161,31 @@ def drop_rights(uid: int | None) -> None:
     libc.prctl(PR_SET_DUMPABLE, 1, 0, 0, 0)  # else /proc/self/fd, and with it /dev/stdin, is closed to the program
 
 
+def filter_calls() -> None:
+    """Refuse system calls that no program of this kind needs and that reach around the box; for good."""
+    machine = os.uname().machine
+    arch = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}[machine]
+    allow, refuse, absent = 0x7FFF0000, 0x00050000 | errno.EPERM, 0x00050000 | errno.ENOSYS
+    load, equal, at_least, any_bit, give = 0x20, 0x15, 0x35, 0x45, 0x06  # BPF: word at, ==, >=, &, return
+    nr, arch_at, first_argument = 0, 4, 16
+    clone, clone3, socket_nr = {"x86_64": (56, 435, 41), "aarch64": (220, 435, 198)}[machine]
+    program = [(load, 0, 0, arch_at), (equal, 1, 0, arch), (give, 0, 0, refuse), (load, 0, 0, nr)]
+    if machine == "x86_64":
+        program += [(at_least, 0, 1, 0x40000000), (give, 0, 0, refuse)]  # the x32 numbers
+    for number in DENIED[machine]:
+        program += [(equal, 0, 1, number), (give, 0, 0, refuse)]
+    program += [(equal, 0, 1, clone3), (give, 0, 0, absent)]  # its flags can't be seen here; libraries fall back
+    program += [(equal, 0, 4, clone), (load, 0, 0, first_argument), (any_bit, 0, 1, NEW_NAMESPACES)]
+    program += [(give, 0, 0, refuse), (give, 0, 0, allow)]
+    program += [(equal, 0, 5, socket_nr), (load, 0, 0, first_argument)]
+    program += [(equal, 3, 0, 1), (equal, 2, 0, 2), (equal, 1, 0, 10), (give, 0, 0, refuse)]  # unix, inet, inet6
+    program += [(give, 0, 0, allow)]
+    code = b"".join(struct.pack("=HBBI", *instruction) for instruction in program)
+    buffer = ctypes.create_string_buffer(code, len(code))
+    header = struct.pack("@HP", len(program), ctypes.addressof(buffer))
+    check(libc.prctl(PR_SET_SECCOMP, 2, ctypes.create_string_buffer(header, len(header)), 0, 0), "seccomp")
+
+
 def set_limits(limits: dict[str, Any]) -> None:
     """Cap what every process of the run may use."""
     mib = 1 << 20
@@ -150,6 +196,7 @@ def set_limits(limits: dict[str, Any]) -> None:
         (resource.RLIMIT_FSIZE, limits["output_mb"] * mib, limits["output_mb"] * mib),
         (resource.RLIMIT_NPROC, limits["processes"], limits["processes"]),
         (resource.RLIMIT_NOFILE, 256, 256),
+        (resource.RLIMIT_STACK, STACK, STACK),
         (resource.RLIMIT_CORE, 0, 0),
     ):
         ceiling = resource.getrlimit(kind)[1]
@@ -178,6 +225,7 @@ def candidate(spec: dict[str, Any], answer_fd: int, uid: int | None, old_mask: s
     else:
         check(libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), "no_new_privs")
     set_limits(spec["limits"])
+    filter_calls()
     sys.path[:] = [p for p in sys.path if p and p != spec["here"]] + spec["packages"]
     for name in ("inside", "inside_check"):
         if spec[name] is not None:
@@ -276,15 +324,16 @@ def main() -> int:
     with os.fdopen(spec_fd, "rb") as f:
         spec = marshal.load(f)  # noqa: S302 - from the process that started this one, and nobody else
     try:
+        libc.syscall(SYS_KEYCTL[os.uname().machine], KEYCTL_JOIN_SESSION_KEYRING, 0)  # leaves the user's keys behind
         libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
         if os.getppid() != spec["parent"]:
             os._exit(1)
-        libc.prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)
         uid = None
         if spec["level"] == "full":
             alive, mine = os.pipe()
             if not enter_namespaces():
                 uid = CANDIDATE_UID + os.getpid()
+            libc.prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)  # not before: it closes /proc/self, where the ids are mapped
             first = os.fork()
             if first:
                 os.close(alive)
@@ -296,6 +345,7 @@ def main() -> int:
                 os._exit(1)  # the launcher died before the line above took hold
             build_root(spec["base"], spec["visible"], spec["limits"])
         else:
+            libc.prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)
             libc.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     except OSError as e:
         os.write(status_fd, repr({"setup_error": str(e)}).encode())

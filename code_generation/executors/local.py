@@ -387,7 +387,14 @@ def _read_answers(files: _MemoryFiles, cap: int) -> list[dict[str, Any]]:
             value = json.loads(line, parse_int=_short_int)
         except (ValueError, RecursionError):
             break
-        if not isinstance(value, dict):
+        if not isinstance(value, dict) or not _is_answer(value):
             break
         found.append(value)
     return found
+
+
+def _is_answer(value: dict[str, Any]) -> bool:
+    """Whether an object has the shape that `inside` gives it; the candidate may have written it itself."""
+    texts = all(isinstance(value.get(k, ""), str) for k in ("trace", "text", "syntax_error", "missing", "opaque"))
+    raised = value.get("raised", [])
+    return texts and isinstance(raised, list) and all(isinstance(name, str) for name in raised)

@@ -7,7 +7,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from code_generation.jsonl import write_lines
-from code_generation.results import read_results, refuse_results
+from code_generation.results import read_results, refuse_to_replace
 from code_generation.tables import resolve
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ def export(results: Iterable[Path], name: str, output: Path) -> tuple[int, int]:
     Raises:
         UnknownName: no such format. ConfigError: the output holds results. DataError: an input holds none.
     """
-    refuse_results(output)
+    refuse_to_replace(output, "export", {"verified", "code_sha256"})
     exporter: Exporter = resolve("export format", name, EXPORTERS)
     read = 0
 

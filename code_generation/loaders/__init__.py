@@ -77,6 +77,12 @@ class DataSet:
         Raises:
             ConfigError: no source given and none known.
         """
+        if options.n_public is not None and (options.n_public < 0 or options.public_ratio is not None):
+            msg = "give --n-public (0 or more) or --public-ratio, not both"
+            raise ConfigError(msg)
+        if options.public_ratio is not None and not 0 <= options.public_ratio <= 1:
+            msg = f"--public-ratio must be from 0 to 1, got {options.public_ratio}"
+            raise ConfigError(msg)
         location = options.source or self.hub_id
         if location is None:
             msg = f"{self.name} has no default source; give one with --source PATH"

@@ -114,6 +114,9 @@ def choose_model(
     if provider not in ENDPOINTS:
         raise UnknownName("provider", provider, [*ENDPOINTS, *OFFLINE], f"(model {options.model!r})")
     endpoint = ENDPOINTS[provider]
+    if options.base_url and not options.base_url.startswith(("http://", "https://")):
+        msg = f"--base-url must begin with http:// or https://, got {options.base_url}"
+        raise ConfigError(msg)
     if options.base_url:  # another address than the service's own: its key must not go there unasked
         endpoint = replace(endpoint, base_url=options.base_url, api_key_env=None)
     if options.api_key_env:
