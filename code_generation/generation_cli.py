@@ -200,8 +200,8 @@ def say_summary(summary: RunSummary, run: ScrapeRun) -> str:
     before = f", {summary.done_before} were done before" if summary.done_before else ""
     left = f", {summary.left} left" if summary.left else ""
     return (
-        f"{summary.total} conversations{before}: {summary.note()}{left} ({summary.verified} verified, {summary.repaired} "
-        f"repaired after feedback, {summary.turns} turns)\nresults: {run.out}\nunsolved: {run.unsolved}"
+        f"{summary.total} conversations{before}: {summary.note()}{left} ({summary.verified} verified, "
+        f"{summary.repaired} repaired after feedback, {summary.turns} turns)\nresults: {run.out}\nunsolved: {run.unsolved}"
     )
 
 
