@@ -201,7 +201,8 @@ def say_summary(summary: RunSummary, run: ScrapeRun) -> str:
     left = f", {summary.left} left" if summary.left else ""
     return (
         f"{summary.total} conversations{before}: {summary.note()}{left} ({summary.verified} verified, "
-        f"{summary.repaired} repaired after feedback, {summary.turns} turns)\nresults: {run.out}\nunsolved: {run.unsolved}"
+        f"{summary.repaired} repaired after feedback, {summary.turns} turns)\n"
+        f"results: {run.out}\nunsolved: {run.unsolved}"
     )
 
 
