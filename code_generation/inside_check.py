@@ -2,9 +2,8 @@
 
 Every name that belongs to the candidate is a `Remote`: using it looks the answer up in what the candidate said to the
 same step before. A step that has no answer yet is asked for; the grader has the candidate answer it, in a process of
-the
-candidate's own, and comes again. So test code may use the candidate in any way (loops, classes, `check(candidate)`),
-and expected values and verdicts never share a process with it.
+the candidate's own, and comes again. So test code may use the candidate in any way (loops, classes,
+`check(candidate)`), and expected values and verdicts never share a process with it.
 
 Says one of: `{"verdict": "passed"}`, `{"verdict": "failed", "error": text}`, `{"verdict": "raised", "error": text,
 "answer": what the candidate said}`; or `{"at": n}` and then `{"ask": step}` lines: what it needs, the first for
