@@ -9,18 +9,20 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from code_generation.compare import compare_text, compare_value
 from code_generation.concurrency import all_of
 from code_generation.errors import ConfigError
 from code_generation.executors import open_executor
 from code_generation.harness import build_program, calls_program, candidate_names, check_program, limits_of
 from code_generation.inside import decode
-from code_generation.models import Grade, Outcome
+from code_generation.models import Grade, Mode, Outcome
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from code_generation.models import CaseResult, CodeProblem, JsonValue, Limits, Program, Status, TestCase
+    from code_generation.models import CaseResult, CodeProblem, JsonValue, Limits, Phase, Status, TestCase
     from code_generation.protocols import Executor
 
 MAX_ROUNDS = 300
@@ -31,6 +33,8 @@ LONGEST_SHOWN_BITS = 20_000
 BUDGET = 4
 """Times its limit that an assert test may take over all rounds, plus `BUDGET_S` seconds."""
 BUDGET_S = 10.0
+BATCH = 100
+"""Tests that share a process at most in mode `batch`."""
 LEAST_MEMORY_MB = 64
 """Below this the interpreter itself does not start."""
 TEXT_LIMIT = 2000
@@ -49,6 +53,9 @@ class GraderOptions:
     """Address space of one test, MiB; default: the problem's own limit, at least 1024."""
     workers: int | None = None
     """Tests that run at a time; default: the number of cores."""
+    mode: Mode = "isolated"
+    """`isolated`: every test in a process of its own. `batch`: the tests of a candidate share one, and each that does
+    not pass there runs again isolated before it counts: for bulk scoring; what passes is not called verified."""
     allow_weak_isolation: bool = False
     """Run untrusted code even where this machine can't isolate it."""
 
@@ -73,7 +80,21 @@ async def open_grader(options: GraderOptions) -> AsyncIterator[TestExecutionGrad
         raise ConfigError(msg)
     box = open_executor(options.executor_type, workers=options.workers, allow_weak=options.allow_weak_isolation)
     async with box as executor:
-        yield TestExecutionGrader(executor, timeout_s=options.timeout_s, memory_mb=options.memory_mb)
+        yield TestExecutionGrader(executor, timeout_s=options.timeout_s, memory_mb=options.memory_mb, mode=options.mode)
+
+
+@dataclass(frozen=True)
+class _Candidate:
+    """Code and what it is to be tried on."""
+
+    problem: CodeProblem
+    code: str
+    tests: list[TestCase]
+    limits: Limits
+
+    def of(self, numbers: list[int]) -> tuple[CodeProblem, str, list[TestCase], Limits]:
+        """What makes a program of some of the tests."""
+        return self.problem, self.code, [self.tests[i] for i in numbers], self.limits
 
 
 class TestExecutionGrader:
@@ -85,40 +106,63 @@ class TestExecutionGrader:
 
     __test__ = False  # pytest collects classes named Test*
 
-    def __init__(self, executor: Executor, *, timeout_s: float | None = None, memory_mb: int | None = None) -> None:
+    def __init__(
+        self,
+        executor: Executor,
+        *,
+        timeout_s: float | None = None,
+        memory_mb: int | None = None,
+        mode: Mode = "isolated",
+    ) -> None:
         """Use an open executor; limits given here overrule those of the problems."""
         self.executor = executor
         self.timeout_s = timeout_s
         self.memory_mb = memory_mb
+        self.mode = mode
 
     def limits(self, problem: CodeProblem) -> Limits:
         """The limits under which a problem's tests run here."""
         return limits_of(problem, self.timeout_s, self.memory_mb)
 
     async def grade(
-        self, problem: CodeProblem, code: str, tests: list[TestCase] | None = None, *, stop_early: bool = False
+        self,
+        problem: CodeProblem,
+        code: str,
+        tests: list[TestCase] | None = None,
+        *,
+        stop_early: bool = False,
+        mode: Mode | None = None,
     ) -> Grade:
         """Judge one candidate over the given tests (default: all of the problem's).
 
-        With `stop_early` the tests after the first that does not pass are `not_run`; public tests go first.
+        The first test goes alone: code that does not compile, or can't be loaded, fails all tests by that. With
+        `stop_early` the tests after the first that does not pass are `not_run`; public tests go first. `mode` overrules
+        the grader's own.
 
         Raises:
             DataError: a test that can't be run as it is written.
         """
         tests = problem.test_cases if tests is None else tests
-        limits = self.limits(problem)
-        outcomes: dict[int, Outcome] = {}
-        if stop_early:
-            for number in sorted(range(len(tests)), key=lambda i: not tests[i].is_public):
-                (outcomes[number],) = await self._run_tests(problem, code, [tests[number]], limits)
-                if outcomes[number].status != "passed":
-                    break
-        else:
-            outcomes = dict(enumerate(await self._run_tests(problem, code, tests, limits)))
+        candidate = _Candidate(problem, code, tests, self.limits(problem))
+        mode = mode or self.mode
+        found = await self._run_batches(candidate) if mode == "batch" else {}
+        todo = [i for i in sorted(range(len(tests)), key=lambda i: not tests[i].is_public) if i not in found]
+        for position, number in enumerate(todo):
+            found[number] = await self._run_test(candidate, number)
+            left = todo[position + 1 :]
+            if found[number].phase in {"syntax", "import"}:
+                found |= {i: msgspec.structs.replace(found[number], is_public=tests[i].is_public) for i in left}
+                break
+            if stop_early and found[number].status != "passed":
+                break
+            if not stop_early:
+                others = await all_of(*(self._run_test(candidate, i) for i in left))
+                found |= dict(zip(left, others, strict=True))
+                break
         missing = [Outcome(status="not_run", is_public=t.is_public) for t in tests]
-        return self.sum_up(tests, [outcomes.get(i, missing[i]) for i in range(len(tests))])
+        return self.sum_up(tests, [found.get(i, missing[i]) for i in range(len(tests))], mode)
 
-    def sum_up(self, tests: list[TestCase], outcomes: list[Outcome]) -> Grade:
+    def sum_up(self, tests: list[TestCase], outcomes: list[Outcome], mode: Mode = "isolated") -> Grade:
         """Verdict and figures over the outcomes of some tests."""
         passed = [o.status == "passed" for o in outcomes]
         total = sum(t.weight for t in tests)
@@ -131,31 +175,39 @@ class TestExecutionGrader:
             reward=1.0 if good else 0.0,
             fraction=sum(t.weight for t, p in zip(tests, passed, strict=True) if p) / total if total else 0.0,
             outcomes=outcomes,
+            phases=_phases(outcomes),
             executor=self.executor.name,
             isolation=self.executor.isolation,
+            mode=mode,
         )
 
-    async def _run_tests(self, problem: CodeProblem, code: str, tests: list[TestCase], limits: Limits) -> list[Outcome]:
-        """Outcomes in the order of the tests; the executor bounds how many run at a time."""
+    async def _run_batches(self, candidate: _Candidate) -> dict[int, Outcome]:
+        """Outcomes of the tests that pass where many share a process; what the others do there says nothing."""
+        groups = []
+        for kind in ("stdin", "functional"):
+            numbers = [i for i, t in enumerate(candidate.tests) if t.type == kind]
+            groups += [numbers[i : i + BATCH] for i in range(0, len(numbers), BATCH) if len(numbers) > 1]
+
+        async def run(numbers: list[int]) -> dict[int, Outcome]:
+            program = build_program(*candidate.of(numbers), batch=True)
+            cases = (await self.executor.run(program)).cases
+            judged = await asyncio.to_thread(
+                lambda: [_judge(candidate.problem, candidate.tests[i], c) for i, c in zip(numbers, cases, strict=True)]
+            )
+            return {i: o for i, o in zip(numbers, judged, strict=True) if o.status == "passed"}
+
         found: dict[int, Outcome] = {}
+        for passed in await all_of(*map(run, groups)):
+            found |= passed
+        return found
 
-        async def run_group(program: Program, numbers: list[int]) -> None:
-            result = await self.executor.run(program)
-            for i, case in zip(numbers, result.cases, strict=True):
-                found[i] = await asyncio.to_thread(_judge, problem, tests[i], case)
-
-        async def run_assert(number: int) -> None:
-            found[number] = await self._run_assert(problem, code, tests[number], limits)
-
-        by_kind = [[i for i, t in enumerate(tests) if t.type == kind] for kind in ("stdin", "functional")]
-        groups = [
-            (build_program(problem, code, [tests[i] for i in numbers], limits), numbers)
-            for numbers in by_kind
-            if numbers
-        ]
-        asserts = [run_assert(i) for i, t in enumerate(tests) if t.type == "assert"]
-        await all_of(*(run_group(*g) for g in groups), *asserts)
-        return [found[i] for i in range(len(tests))]
+    async def _run_test(self, candidate: _Candidate, number: int) -> Outcome:
+        """One test in a process of its own, judged as soon as it is over: its output may be large."""
+        test = candidate.tests[number]
+        if test.type == "assert":
+            return await self._run_assert(candidate.problem, candidate.code, test, candidate.limits)
+        (case,) = (await self.executor.run(build_program(*candidate.of([number])))).cases
+        return await asyncio.to_thread(_judge, candidate.problem, test, case)
 
     async def _run_assert(self, problem: CodeProblem, code: str, test: TestCase, limits: Limits) -> Outcome:
         """Alternate between the test's code, which never meets the candidate, and the candidate, which answers its
@@ -296,10 +348,32 @@ def _outcome(test: TestCase, status: Status, error: str, case: CaseResult | None
         is_public=test.is_public,
         error=_trim(error.strip()),
         got=_trim(got) if test.is_public else "",
+        phase=_phase(status, case),
         cpu_s=round(case.cpu_s, 4) if case else 0.0,
         wall_s=round(case.wall_s, 4) if case else 0.0,
         memory_mb=round(case.memory_mb, 1) if case else 0.0,
     )
+
+
+def _phase(status: Status, case: CaseResult | None) -> Phase:
+    """How far the candidate came: to be compiled, to be loaded, or to answer."""
+    if status == "syntax_error":
+        return "syntax"
+    return "run" if case is None or case.loaded or status in {"passed", "infra_error"} else "import"
+
+
+def _phases(outcomes: list[Outcome]) -> dict[str, Status]:
+    """What became of each phase: `passed`, the status that it ended with first, or `not_run`."""
+    phases: dict[str, Status] = {}
+    for name in ("syntax", "import"):
+        failed = next((o.status for o in outcomes if o.phase == name), None)
+        if failed or "passed" not in phases.get("syntax", "passed"):
+            return phases | {name: failed or "not_run"} | dict.fromkeys(("public", "private"), "not_run")
+        phases[name] = "passed"
+    for name in ("public", "private"):
+        mine = [o.status for o in outcomes if o.is_public is (name == "public")]
+        phases[name] = next((s for s in mine if s != "passed"), "passed") if mine else "not_run"
+    return phases
 
 
 def _trim(text: str) -> str:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from code_generation.grader import TestExecutionGrader
-    from code_generation.models import CodeProblem, GenerationResult, JsonValue, TestCase
+    from code_generation.models import CodeProblem, GenerationResult, JsonValue, Mode, TestCase
 
 Tests = Literal["all", "public", "private"]
 AT_A_TIME = 16
@@ -96,7 +96,7 @@ async def grade_file(
     """
     if force:
         keep_backup(output)
-    earlier = _earlier_verdicts(output, candidates, tests)
+    earlier = _earlier_verdicts(output, candidates, (tests, grader.mode))
     counts = GradeCounts(kept=sum(row["verdict"] != "infra" for row in earlier))
     todo = [i for i in range(len(candidates)) if i >= len(earlier) or earlier[i]["verdict"] == "infra"]
 
@@ -105,7 +105,7 @@ async def grade_file(
         chosen = select_tests(candidate.problem, tests)
         if candidate.code is None:
             outcomes = [Outcome(status="not_run", is_public=t.is_public, error="no code found") for t in chosen]
-            grade = grader.sum_up(chosen, outcomes)
+            grade = grader.sum_up(chosen, outcomes, grader.mode)
         else:
             grade = await grader.grade(candidate.problem, candidate.code, chosen, stop_early=stop_early)
         return _verdict_row(candidate, grade, tests)
@@ -144,30 +144,32 @@ def _verdict_row(candidate: Candidate, grade: Grade, tests: Tests) -> dict[str, 
         "reward": grade.reward,
         "fraction": grade.fraction,
         "outcomes": [to_json_object(o) for o in grade.outcomes],
+        "phases": dict(grade.phases),
         "tests": tests,
+        "mode": grade.mode,
         "code_sha256": None if candidate.code is None else sha256_text(candidate.code),
         "executor": grade.executor,
         "isolation": grade.isolation,
     }
 
 
-def _earlier_verdicts(output: Path, candidates: list[Candidate], tests: Tests) -> list[dict[str, JsonValue]]:
+def _earlier_verdicts(output: Path, candidates: list[Candidate], how: tuple[Tests, Mode]) -> list[dict[str, JsonValue]]:
     """Rows that an interrupted run left, checked to be the start of what is to be written."""
     if not output.exists():
         return []
     rows = [row for _, row in read_objects(output, torn_tail=True)]
     for number, row in enumerate(rows):
-        mine = _identity(candidates[number], tests) if number < len(candidates) else None
-        theirs = tuple(row.get(k) for k in ("problem_id", "candidate_id", "code_sha256", "tests"))
+        mine = _identity(candidates[number], how) if number < len(candidates) else None
+        theirs = tuple(row.get(k) for k in ("problem_id", "candidate_id", "code_sha256", "tests", "mode"))
         if mine != theirs:
             msg = f"{output} holds other verdicts (from line {number + 1}); choose another file, or --force for a .bak"
             raise ConfigError(msg)
     return rows
 
 
-def _identity(candidate: Candidate, tests: Tests) -> tuple[str | None, ...]:
+def _identity(candidate: Candidate, how: tuple[Tests, Mode]) -> tuple[str | None, ...]:
     code = None if candidate.code is None else sha256_text(candidate.code)
-    return candidate.problem.problem_id, candidate.candidate_id, code, tests
+    return candidate.problem.problem_id, candidate.candidate_id, code, *how
 
 
 # ------------------------------------------------------------------------------------------------ verify
@@ -249,7 +251,7 @@ async def check_claims(
         if claim.result is None or claim.code is None:
             return claim.faults
         try:
-            grade = await grader.grade(claim.result.problem, claim.code)
+            grade = await grader.grade(claim.result.problem, claim.code, mode="isolated")
         except CodeGenerationError as e:
             return [*claim.faults, str(e)]
         return [*claim.faults, *_grade_faults(grade)]

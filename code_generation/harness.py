@@ -67,18 +67,23 @@ def check_metadata(problem: CodeProblem) -> None:
     check_policy(policy)
 
 
-def build_program(problem: CodeProblem, code: str, tests: list[TestCase], limits: Limits) -> Program:
+def build_program(
+    problem: CodeProblem, code: str, tests: list[TestCase], limits: Limits, *, batch: bool = False
+) -> Program:
     """A program that feeds the inputs of some stdin tests, or of some functional tests, to a candidate.
 
     Raises:
         DataError: a functional test of a problem without `func_name`.
     """
     if tests[0].type == "stdin":
-        return Program(kind="script", source=code, cases=[Case(stdin=t.input) for t in tests], limits=limits)
-    return calls_program(problem, code, [[_call(problem, t.input)] for t in tests], limits)
+        cases = [Case(stdin=t.input) for t in tests]
+        return Program(kind="script", source=code, cases=cases, limits=limits, batch=batch)
+    return calls_program(problem, code, [[_call(problem, t.input)] for t in tests], limits, batch=batch)
 
 
-def calls_program(problem: CodeProblem, code: str, steps: list[list[JsonValue]], limits: Limits) -> Program:
+def calls_program(
+    problem: CodeProblem, code: str, steps: list[list[JsonValue]], limits: Limits, *, batch: bool = False
+) -> Program:
     """A program that defines the candidate and makes calls, a list of steps a case."""
     class_name = problem.metadata.get("class_name")
     return Program(
@@ -88,6 +93,7 @@ def calls_program(problem: CodeProblem, code: str, steps: list[list[JsonValue]],
         names=[class_name] if class_name else [],
         cases=[Case(steps=s) for s in steps],
         limits=limits,
+        batch=batch,
     )
 
 

@@ -1,16 +1,17 @@
 """The one file of this project that runs beside a candidate inside the sandbox; standard library only.
 
-Two ways to run a candidate, one process a case:
+Two ways to run a candidate, in a process that was forked for it:
 
 - `script`: as `__main__`, with real file descriptors 0 and 1.
-- `calls`: as a module; then the steps of the case, each answered with one line of JSON.
+- `calls`: as a module; then the steps of the case, each answered with one line of JSON, after `{"loaded": true}`.
 
 (The third kind of program, `check`, runs a data set's test code without any candidate: see `inside_check`.)
 
 A step is `{"op": "call"|"get"|"set", "target": T, ...}` where T is `{"g": name}` (a global of the candidate),
 `{"r": k}` (what step k gave) or `{"n": name}` (a builtin or a function of `operator`).
 An answer is `{"value": V}`, `{"opaque": type, "ref": k}`, `{"raised": [class names], "text": ..., "trace": ...}` or
-`{"missing": name}`. V is tagged plain data, see `encode`.
+`{"missing": name}`. V is tagged plain data, see `encode`. Where several cases share the process, each that came to a
+good end is followed by `{"done": bytes written to stdout so far}`, and the first that did not is the last.
 
 What is covered: values cross as plain data only, taken from the C-level bases, so that a lying subclass shows its
 content and an always-equal object is not data; nothing is pickled, evaluated or parsed from printed text.
@@ -216,8 +217,8 @@ def add_prelude(names: set[str], namespace: dict[str, Any]) -> set[str]:
     return found
 
 
-def load(source: str, filename: str, namespace: dict[str, Any]) -> None:
-    """Compile and run candidate code in a namespace; compile errors are raised as SyntaxError."""
+def compiled(source: str, filename: str) -> types.CodeType:
+    """Compile candidate code; whatever is wrong with it is a SyntaxError."""
     source = source.removeprefix("\ufeff")
     try:
         code = compile(source, filename, "exec", dont_inherit=True)
@@ -225,12 +226,26 @@ def load(source: str, filename: str, namespace: dict[str, Any]) -> None:
         raise
     except (ValueError, OverflowError, RecursionError, MemoryError) as e:  # null bytes, too deep
         raise SyntaxError(f"{type(e).__name__}: {e}") from None
+    import linecache
+
+    linecache.cache[filename] = (len(source), None, source.splitlines(keepends=True), filename)
+    return code
+
+
+def prelude_of(source: str) -> dict[str, Any]:
+    """The names of the prelude that code uses and does not define; none where it is too deep to look at."""
+    namespace: dict[str, Any] = {}
     try:
-        add_prelude(free_names(source), namespace)
+        add_prelude(free_names(source.removeprefix("\ufeff")), namespace)
     except (SyntaxError, RecursionError):
-        pass  # too deep to look at, although it compiles: it goes without the prelude
-    lines = source.splitlines(keepends=True)
-    sys.modules.get("linecache", __import__("linecache")).cache[filename] = (len(source), None, lines, filename)
+        pass
+    return namespace
+
+
+def load(source: str, filename: str, namespace: dict[str, Any]) -> None:
+    """Compile and run candidate code in a namespace; compile errors are raised as SyntaxError."""
+    code = compiled(source, filename)
+    namespace.update({k: v for k, v in prelude_of(source).items() if k not in namespace})
     exec(code, namespace)  # noqa: S102 - what the sandbox is for
 
 
@@ -258,22 +273,63 @@ def add_site_builtins() -> None:
 # ---------------------------------------------------------------------------------------------------- script
 
 
-def run_script(job: dict[str, Any], emit: Callable[[Any], None]) -> int:
-    """Run the candidate as `__main__`; returns the exit status, by Python's rules for SystemExit."""
-    main = types.ModuleType("__main__")
-    main.__file__ = "main.py"
-    main.__dict__["__builtins__"] = builtins
-    sys.modules["__main__"] = main
-    sys.argv = ["main.py"]
+def run_scripts(job: dict[str, Any], emit: Callable[[Any], None]) -> None:
+    """Run the candidate as `__main__`, once a case, and end the process as Python would."""
+    cases, source = job["cases"], job["source"]
+    exit_now = os._exit
+    job.clear()
     try:
-        load(job["source"], "main.py", main.__dict__)
-    except SystemExit as e:
-        if e.code is None or isinstance(e.code, int):
-            return e.code or 0
-        print(e.code, file=sys.stderr)
-        return 1
+        code = compiled(source, "main.py")
+        prelude = prelude_of(source)
     except SyntaxError as e:
         emit({"syntax_error": trace_of(e, "main.py")})
+        exit_now(1)
+    for number, case in enumerate(cases):
+        if case["stdin"] is not None:
+            feed(case["stdin"])
+        main = types.ModuleType("__main__")
+        main.__dict__.update(__file__="main.py", __builtins__=builtins, **prelude)
+        sys.modules["__main__"] = main
+        status = run_main(code, main.__dict__, emit)
+        last = number == len(cases) - 1 or status or not can_go_on()
+        if last and "__del__" in source and len(cases) == 1:
+            sys.exit(status)  # the long way: objects of modules have their say too
+        status = end_main(main.__dict__, status, last=bool(last))
+        if len(cases) > 1 and not status:
+            emit({"done": os.fstat(1).st_size})
+        if last:
+            exit_now(status)
+
+
+def feed(text: bytes) -> None:
+    """Make this the whole of standard input, and standard input, output and error as at a start."""
+    import io
+
+    os.ftruncate(0, 0)
+    os.pwrite(0, text, 0)
+    os.lseek(0, 0, os.SEEK_SET)
+    names = (
+        ("<stdin>", "r", "surrogateescape"),
+        ("<stdout>", "w", "surrogateescape"),
+        ("<stderr>", "w", "backslashreplace"),
+    )
+    for fd, (name, mode, errors) in enumerate(names):
+        raw = io.FileIO(fd, mode, closefd=False)
+        raw.name = name
+        buffer = io.BufferedReader(raw) if fd == 0 else io.BufferedWriter(raw)
+        text_file = io.TextIOWrapper(buffer, "utf-8", errors, line_buffering=fd == 2)
+        setattr(sys, name[1:-1], text_file)
+        setattr(sys, f"__{name[1:-1]}__", text_file)
+
+
+def run_main(code: types.CodeType, namespace: dict[str, Any], emit: Callable[[Any], None]) -> int:
+    """Run a program; its exit status, by Python's rules for SystemExit."""
+    try:
+        exec(code, namespace)  # noqa: S102 - what the sandbox is for
+    except SystemExit as e:
+        if e.code is None or isinstance(e.code, int):
+            return (e.code or 0) & 0xFF
+        print(e.code, file=sys.stderr)
         return 1
     except BaseException as e:
         emit({"raised": [c.__name__ for c in type(e).__mro__], "trace": trace_of(e, "main.py")})
@@ -282,30 +338,60 @@ def run_script(job: dict[str, Any], emit: Callable[[Any], None]) -> int:
     return 0
 
 
+def can_go_on() -> bool:
+    """Whether another case may follow in this process: not where threads or pools would have to end first."""
+    threading = sys.modules.get("threading")
+    return "concurrent.futures.thread" not in sys.modules and (threading is None or threading.active_count() == 1)
+
+
+def end_main(namespace: dict[str, Any], status: int, *, last: bool) -> int:
+    """What Python does at the end of a program, without taking apart what will be gone anyway; the exit status."""
+    if last and "threading" in sys.modules:
+        try:
+            sys.modules["threading"]._shutdown()  # type: ignore[attr-defined]
+        except BaseException as e:
+            sys.excepthook(type(e), e, e.__traceback__)
+    if "atexit" in sys.modules:
+        sys.modules["atexit"]._run_exitfuncs()  # type: ignore[attr-defined]
+    flushed = flush(sys.stdout)
+    namespace.clear()  # files that nobody closed are flushed by that
+    flushed = flush(sys.__stdout__) and flushed
+    flush(sys.stderr)
+    return status if flushed or status else 120
+
+
+def flush(file: Any) -> bool:
+    """Write out what a stream holds; whether that went well. One that is closed or None holds nothing."""
+    try:
+        if file is not None and not file.closed:
+            file.flush()
+    except Exception:  # the candidate may have put anything there
+        return False
+    return True
+
+
 # ---------------------------------------------------------------------------------------------------- calls
 
 
 def run_calls(job: dict[str, Any], emit: Callable[[Any], None]) -> int:
-    """Define the candidate's names, then answer the steps of the case one by one."""
+    """Define the candidate's names, then answer the steps of the cases one by one."""
     module = types.ModuleType("solution")
     sys.modules["solution"] = module
-    try:
-        load(job["source"], "solution.py", module.__dict__)
-    except SyntaxError as e:
-        emit({"syntax_error": trace_of(e, "solution.py")})
-        return 1
-    except BaseException as e:
-        emit(_raised(e, "solution.py"))
-        return 1
-    if job["setup"]:
+    for source, filename in ((job["source"], "solution.py"), (job["setup"], "setup.py")):
         try:
-            load(job["setup"], "setup.py", module.__dict__)
+            if source:
+                load(source, filename, module.__dict__)
         except BaseException as e:
-            emit(_raised(e, "setup.py"))
+            syntax = isinstance(e, SyntaxError) and e.filename == filename == "solution.py"
+            emit({"syntax_error": trace_of(e, filename)} if syntax else _raised(e, filename))
             return 1
-    results: list[Any] = []
-    for number, step in enumerate(job["case"]["steps"]):
-        emit(_answer(step, number, module, job["names"], results))
+    emit({"loaded": True})
+    for case in job["cases"]:
+        results: list[Any] = []
+        for number, step in enumerate(case["steps"]):
+            emit(_answer(step, number, module, job["names"], results))
+        if len(job["cases"]) > 1:
+            emit({"done": 0})
     return 0
 
 
@@ -387,29 +473,24 @@ def _raised(error: BaseException, filename: str) -> dict[str, Any]:
 # ---------------------------------------------------------------------------------------------------- entry
 
 
-def run(job: dict[str, Any], answer_fd: int) -> int:
-    """Run one case of a program; returns the exit status of the process. `job` is a Program with one `case`."""
-    add_site_builtins()
-    sys.setrecursionlimit(RECURSION_LIMIT)
+def run(job: dict[str, Any], answer_fd: int) -> None:
+    """Run the cases of a program and end the process. `job` is a Program as plain data."""
     write = os.write
 
     def emit(answer: Any) -> None:
-        from json import dumps  # a script rarely has anything to say here
+        from json import dumps
 
         data = dumps(answer).encode("ascii") + b"\n"
         while data:
             data = data[write(answer_fd, data) :]
 
     if job["kind"] == "script":
-        return run_script(job, emit)
+        run_scripts(job, emit)
     if job["kind"] == "calls":
         status = run_calls(job, emit)
     else:
         from inside_check import run_check
 
         status = run_check(job, emit)
-    try:
-        sys.stdout.flush()
-    except Exception:  # the candidate may have closed or replaced it
-        pass
+    flush(sys.stdout)
     os._exit(status)  # nothing that the candidate left running or registered has a say after the answers

@@ -278,7 +278,7 @@ def run_check(job: dict[str, Any], emit: Callable[[Any], None]) -> int:  # noqa:
     """Run the data set's test code against what the candidate said; emits a verdict, or the steps it needs answered."""
     import ast
 
-    case = job["case"]
+    (case,) = job["cases"]
     class_name = next((n.removeprefix(CLASS) for n in job["names"] if n.startswith(CLASS)), None)
     conversation = Conversation(case["steps"], case["answers"], emit, class_name)
     names = job["names"]

@@ -27,6 +27,8 @@ Status = Literal[
     "not_run",
 ]
 Verdict = Literal["pass", "fail", "infra"]
+Phase = Literal["syntax", "import", "run"]
+Mode = Literal["isolated", "batch"]
 JsonValue = Any
 """What `json.loads` gives: None, bool, int, float, str, list, dict."""
 
@@ -209,7 +211,7 @@ class Case(Struct, frozen=True, kw_only=True):
 
 
 class Program(Struct, frozen=True, kw_only=True):
-    """Source and inputs, ready to run. Each case gets a process of its own."""
+    """Source and inputs, ready to run. Each case gets a process of its own, unless `batch`."""
 
     kind: Literal["script", "calls", "check"]
     """script: run as `__main__` with real stdin and stdout. calls: define, then make the calls of each case.
@@ -221,13 +223,18 @@ class Program(Struct, frozen=True, kw_only=True):
     """Code of the data set that runs after `source`, in the same namespace."""
     names: list[str] = field(default_factory=list)
     """kind `check`: names that belong to the candidate. kind `calls`: a class that may hold the function."""
+    batch: bool = False
+    """All cases in one process, one after the other, within the limits of one: fast, and no proof of a failure."""
 
 
 class CaseResult(Struct, frozen=True, kw_only=True):
     """What one run did. Says nothing about right or wrong."""
 
-    status: Literal["ok", "runtime_error", "syntax_error", "timeout", "memory_limit", "output_limit", "infra_error"]
-    """`infra_error`: the box failed, after retries; every other status is a fact about the program."""
+    status: Literal[
+        "ok", "runtime_error", "syntax_error", "timeout", "memory_limit", "output_limit", "infra_error", "not_run"
+    ]
+    """`infra_error`: the box failed, after retries. `not_run`: of a batch that ended before. Every other status is a
+    fact about the program."""
     answers: list[JsonValue] = field(default_factory=list)
     """One per step that was answered, as tagged plain data, see `inside`."""
     stdout: bytes = b""
@@ -235,6 +242,8 @@ class CaseResult(Struct, frozen=True, kw_only=True):
     """At most 64 KiB, for people to read."""
     error: str = ""
     """The candidate's own traceback, trimmed, or the reason of another status; empty where status is ok."""
+    loaded: bool = True
+    """kind `calls`: the candidate's code came to its end, so that the calls could begin. For people: it says so."""
     cpu_s: float = 0.0
     """User and system time of all processes of the run, seconds."""
     wall_s: float = 0.0
@@ -257,6 +266,8 @@ class Outcome(Record, frozen=True, kw_only=True):
     """What happened, for people: the candidate's traceback or the reason; trimmed."""
     got: str = ""
     """The candidate's answer as text, trimmed; kept for public tests only."""
+    phase: Phase = "run"
+    """How far the candidate came: `syntax` and `import` mean that it did not get to be tested."""
     cpu_s: float = 0.0
     wall_s: float = 0.0
     memory_mb: float = 0.0
@@ -274,10 +285,14 @@ class Grade(Record, frozen=True, kw_only=True):
     fraction: float
     """Weighted share of the tests that passed, 0 to 1."""
     outcomes: list[Outcome]
+    phases: dict[str, Status] = {}
+    """What became of `syntax`, `import`, `public` and `private`: `passed`, the first other status, or `not_run`."""
     executor: str = ""
     """Which executor ran it, `subprocess` for instance."""
     isolation: str = ""
-    """Level of isolation it ran under: `full` or `weak`."""
+    """Level of isolation it ran under: `full`, `restricted` or `weak`."""
+    mode: Mode = "isolated"
+    """`isolated`: every test had a process of its own. `batch`: those that passed may have shared one."""
 
     def passed(self, *, public: bool) -> bool:
         """Whether all public (or all private) tests passed; an empty side counts as passed."""

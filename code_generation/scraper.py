@@ -74,6 +74,8 @@ async def solve(
         messages = [*messages, completion.message]
         code = extract_code(completion.text, view)
         grade = None if code is None else await grader.grade(problem, code)
+        if code is not None and grade is not None and grade.verdict == "pass" and grade.mode != "isolated":
+            grade = await grader.grade(problem, code, mode="isolated")  # what is called verified was run isolated
         if grade is not None and grade.verdict == "infra":
             raise SandboxLost(next(o.error for o in grade.outcomes if o.status == "infra_error"))
         attempts.append(_attempt(completion, code, grade))
@@ -177,7 +179,7 @@ def _result(
             "ended": ended,
             "versions": {"code_generation": __version__, "python": ".".join(map(str, sys.version_info[:3]))},
         },
-        verified=last.grade is not None and last.grade.verdict == "pass",
+        verified=last.grade is not None and last.grade.verdict == "pass" and last.grade.mode == "isolated",
         satisfied=policy.satisfied_by(last.grade),
         attempts=attempts,
         usage=total_usage([a.usage for a in attempts]),

@@ -1,23 +1,22 @@
-"""Runs programs on this machine, one freshly started process a case: the slow path that needs nothing but Python and
-Linux.
+"""Runs programs on this machine: a fork of a walled-in zygote a run.
 
-What is covered: see `launch` (the box) and `inside` (what crosses its border). Inputs and outputs are memory files with
-a cap: no pipe that could fill up, no waiting for an end of file that a stray process holds open.
+What is covered: see `zygote` (limits and clean-up), `walls` (the levels of isolation) and `inside` (what crosses the
+border). Inputs and outputs are memory files with a cap: no pipe that could fill up, no waiting for an end of file that a
+stray process holds open.
 What is not covered: other systems than Linux.
 """
 
 from __future__ import annotations
 
-import ast
 import asyncio
 import contextlib
 import json
 import marshal
 import os
+import re
 import shutil
 import signal
 import site
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
@@ -26,241 +25,254 @@ from typing import TYPE_CHECKING, Any, Self
 import msgspec
 
 from code_generation.concurrency import all_of
-from code_generation.errors import ExecutorError, SandboxLost, SandboxUnavailable
+from code_generation.errors import ExecutorError, SandboxUnavailable
+from code_generation.executors.box import STDERR_CAP, Box, MemoryFiles
 from code_generation.models import Case, CaseResult, ExecutionResult, Limits, Program
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from types import CodeType
+    from collections.abc import AsyncIterator, Iterator
 
-HERE = Path(__file__).parent
+LEVELS = ("full", "restricted", "weak")
+"""Best first. Below `restricted` nothing runs unless it is asked for."""
 WALL_GRACE_S = 2.0
 """Wall-clock seconds a test may take beyond its CPU limit."""
-LAUNCH_GRACE_S = 10.0
-"""Seconds to build the box and to report, before the launcher counts as lost."""
 ANSWERS_CAP = 32 << 20
 SCRIPT_ANSWERS_CAP = 64 << 10
 """A program that prints its answer has nothing else to say than how it failed."""
-STDERR_CAP = 64 << 10
+LARGE = 256 << 10
+"""Bytes of output that are read in a thread: the event loop has other things to do."""
 LONGEST_INT = 20
 TRIES = 3
+NUMPY = re.compile(r"\bnumpy\b|\bnp\.")
 
 PROBE = """
-import os, socket
+import ctypes, os, resource, socket
+L = ctypes.CDLL(None, use_errno=True)
 found = []
-if os.path.exists({secret!r}): found.append("files of the host are visible")
-if os.path.exists("/etc/passwd"): found.append("/etc/passwd is visible")
-if os.getuid() == 0: found.append("runs as root")
-if os.getpid() > 9: found.append("sees the host's process ids")
-try:
-    socket.create_connection(("127.0.0.1", {port}), 0.2)
-    found.append("reaches the host's network")
-except OSError:
-    pass
-try:
-    os.kill(1, 9)
-except OSError:
-    pass
-print(found)
+def attempt(what, action):
+    try:
+        if action() not in (-1, False): found.append(what)
+    except (OSError, ValueError):
+        pass
+attempt("reads files of the host", lambda: open({secret!r}).read())
+attempt("reads /etc/passwd", lambda: open("/etc/passwd").read())
+attempt("writes outside of its folder", lambda: open({folder!r} + "/written", "w").write("x"))
+attempt("changes files of the host", lambda: os.chmod({secret!r}, 0o777))
+attempt("reaches the host's network", lambda: socket.create_connection(("127.0.0.1", {port}), 0.2))
+attempt("raises its limits", lambda: resource.setrlimit(resource.RLIMIT_CPU, (-1, -1)))
+attempt("is root", lambda: {alone} or os.getuid() == 0)
+attempt("becomes root", lambda: os.getuid() != 0 and os.setuid(0))
+attempt("has capabilities", lambda: L.prctl(47, 2, 0, 0, 0) == 0 or L.sethostname(b"x", 1) == 0)
+attempt("makes namespaces", lambda: L.unshare(0x10000000))
+attempt("mounts", lambda: L.mount(b"none", b"/", b"tmpfs", 0, None))
+attempt("traces processes", lambda: L.ptrace(0, 0, 0, 0))
+if {alone}:
+    attempt("reads the grader's environment", lambda: open("/proc/{parent}/environ").read())
+    attempt("signals the grader", lambda: os.kill({parent}, 0))
+    attempt("starts processes", lambda: os.fork() or os._exit(0))
+else:
+    attempt("sees the host's process ids", lambda: os.getpid() > 99)
+    attempt("ends what it came from", lambda: os.kill(1, 9) and False)
+os.write(1, repr(found).encode())
 """
 
 
 class SubprocessExecutor:
-    """Executor that starts a process a case; at most `workers` at a time.
+    """Executor that gives every run a process of its own; at most `workers` runs at a time.
 
-    Level `full` is tried at the start by running a program that attempts to get out; where the machine does not allow
-    it, `allow_weak` decides between `weak` and refusing.
+    The best level of isolation is the one at which a program that attempts to get out does not succeed; below
+    `restricted` it refuses, unless `allow_weak`. `level` asks for one level and no other.
     """
 
     name = "subprocess"
 
-    def __init__(self, *, workers: int | None = None, allow_weak: bool = False) -> None:
+    def __init__(self, *, workers: int | None = None, allow_weak: bool = False, level: str | None = None) -> None:
         """Nothing is started yet; `workers` defaults to the number of usable cores."""
         self.isolation = "unknown"
+        self.why_not: dict[str, str] = {}
         self.workers = workers or len(os.sched_getaffinity(0))
+        self._wanted = [level] if level else list(LEVELS)
         self._allow_weak = allow_weak
         self._slots = asyncio.Semaphore(self.workers)
-        self._inside = _compiled("inside.py")
-        self._inside_check = _compiled("inside_check.py")
-        self._base: str | None = None
+        self._idle: dict[str, list[_Place]] = {"plain": [], "numpy": []}
+        self._folder: str | None = None
         self._packages = [p for p in dict.fromkeys((*site.getsitepackages(), *sys.path)) if p.endswith("-packages")]
 
     async def __aenter__(self) -> Self:
-        """Find out what this machine can hold back.
+        """Find the best level that holds on this machine.
 
         Raises:
-            SandboxUnavailable: less than was asked for.
+            SandboxUnavailable: none does that is good enough.
         """
         if sys.platform != "linux":
             msg = f"running untrusted code needs Linux, this is {sys.platform}; use a Linux machine or container"
             raise SandboxUnavailable(msg)
         _sweep()
-        self._base = tempfile.mkdtemp(prefix=f"codegen-{os.getpid()}-")
+        self._folder = tempfile.mkdtemp(prefix=f"codegen-{os.getpid()}-")
         try:
-            self.isolation = "full"
-            reason = await self._escapes()
+            for level in self._wanted:
+                if level == "weak" and not self._allow_weak:
+                    break
+                self.isolation = level
+                reason = await self._escapes()
+                if not reason or level == "weak":
+                    return self
+                self.why_not[level] = reason
+                self._end_all()
         except BaseException:
             await self.__aexit__()
             raise
-        if reason and not self._allow_weak:
-            await self.__aexit__()
-            msg = (
-                f"this machine can't isolate untrusted code ({reason}); allow user namespaces, run as root, or "
-                "accept weak isolation with --allow-weak-isolation"
-            )
-            raise SandboxUnavailable(msg)
-        if reason:
-            self.isolation = "weak"
-        return self
+        await self.__aexit__()
+        self.isolation = "unknown"
+        reasons = "; ".join(f"{level}: {reason}" for level, reason in self.why_not.items())
+        msg = (
+            f"this machine can't isolate untrusted code ({reasons or 'only weak isolation was asked for'}); allow user "
+            "namespaces, run as root or on Linux 6.2 or later, or accept weak isolation with --allow-weak-isolation"
+        )
+        raise SandboxUnavailable(msg)
 
     async def __aexit__(self, *exc: object) -> None:
-        """Remove the mount point."""
-        if self._base:
-            shutil.rmtree(self._base, ignore_errors=True)
-            self._base = None
+        """End all processes, remove all files."""
+        self._end_all()
+        if self._folder:
+            shutil.rmtree(self._folder, ignore_errors=True)
+            self._folder = None
+
+    def _end_all(self) -> None:
+        for idle in self._idle.values():
+            while idle:
+                idle.pop().end()
 
     async def _escapes(self) -> str:
-        """Why `full` does not hold here; empty where it does."""
-        with _listener() as port, tempfile.NamedTemporaryFile(prefix="codegen-") as secret:
-            source = PROBE.format(secret=secret.name, port=port)
+        """Why this level does not hold here; empty where it does."""
+        assert self._folder is not None  # noqa: S101 - for the type checker
+        secret = Path(self._folder) / "secret"
+        secret.write_text("x")
+        with _listener() as port:
+            about = {"secret": str(secret), "folder": self._folder, "port": port, "parent": os.getpid()}
+            source = PROBE.format(**about, alone=self.isolation != "full")
             program = Program(kind="script", source=source, cases=[Case()], limits=Limits(timeout_s=5))
             try:
-                result = await self._run_once(program, program.cases[0])
+                (result,) = await self._run_once(program, program.cases)
             except ExecutorError as e:
                 return str(e)
         said = result.stdout.decode(errors="replace").strip()
-        return "" if said == "[]" else said or result.error or result.status
+        return (
+            "" if said == "[]" else f"a test program {said.strip('[]')}" if said else result.error or "it ended early"
+        )
 
     async def run(self, program: Program) -> ExecutionResult:
-        """Run every case in a process of its own; see `protocols.Executor.run`."""
-        if self._base is None:
+        """Run every case in a process of its own, or all in one; see `protocols.Executor.run`."""
+        if self._folder is None:
             msg = "the executor is not open: use it in `async with`"
             raise ExecutorError(msg)
-        return ExecutionResult(cases=await all_of(*(self._run_case(program, case) for case in program.cases)))
+        if program.batch and len(program.cases) > 1:
+            return ExecutionResult(cases=await self._run_cases(program, program.cases))
+        found = await all_of(*(self._run_cases(program, [case]) for case in program.cases))
+        return ExecutionResult(cases=[results[0] for results in found])
 
-    async def _run_case(self, program: Program, case: Case) -> CaseResult:
-        """One case; a box that fails is tried again, then it is an infra error."""
+    async def _run_cases(self, program: Program, cases: list[Case]) -> list[CaseResult]:
+        """Some cases in one process; a box that fails is tried again, then it is an infra error."""
         reason = ""
         for attempt in range(TRIES):
-            async with self._slots:
-                try:
-                    return await self._run_once(program, case)
-                except (ExecutorError, OSError) as e:
-                    reason = str(e)
+            try:
+                async with self._slots:
+                    return await self._run_once(program, cases)
+            except (ExecutorError, OSError) as e:
+                reason = str(e)
             await asyncio.sleep(0.1 * 4**attempt)
-        return CaseResult(status="infra_error", error=reason)
+        return [CaseResult(status="infra_error", error=reason)] * len(cases)
 
-    async def _run_once(self, program: Program, case: Case) -> CaseResult:
-        assert self._base is not None  # noqa: S101 - for the type checker; run() has looked
-        limits = program.limits
-        weak = self.isolation == "weak"
-        work = tempfile.mkdtemp(prefix="work-", dir=self._base) if weak else "/box"
-        wall_s = limits.timeout_s + WALL_GRACE_S
+    async def _run_once(self, program: Program, cases: list[Case]) -> list[CaseResult]:
+        limits = msgspec.structs.asdict(program.limits) | {"wall_s": program.limits.timeout_s + WALL_GRACE_S}
+        texts = [case.stdin.encode("utf-8", "surrogatepass") for case in cases]
+        several = len(cases) > 1
+        job = {
+            "kind": program.kind,
+            "source": program.source,
+            "setup": program.setup,
+            "names": program.names,
+            "cases": [
+                {"stdin": text if several else None, "steps": case.steps, "answers": case.answers}
+                for text, case in zip(texts, cases, strict=True)
+            ],
+        }
+        async with self._box("numpy" if NUMPY.search(program.source) else "plain") as box:
+            with MemoryFiles("job", "stdin", "stdout", "stderr", "answers") as files:
+                files.write("job", marshal.dumps(job))
+                if not several:
+                    files.write("stdin", texts[0])
+                report = await box.run(limits, files)
+                read = _read_batch if several else _read_result
+                if files.size("stdout") + files.size("answers") > LARGE:
+                    return await asyncio.to_thread(read, program, report, files, len(cases))
+                return read(program, report, files, len(cases))
+
+    @contextlib.asynccontextmanager
+    async def _box(self, kind: str) -> AsyncIterator[Box]:
+        """A zygote that is free; one that did not come through its job is ended."""
+        idle = self._idle[kind]
+        place = idle.pop() if idle else await self._start(kind)
+        try:
+            yield place.box
+        except BaseException:
+            place.end()
+            raise
+        if self._folder is None:  # closed meanwhile
+            place.end()
+        else:
+            idle.append(place)
+
+    async def _start(self, kind: str) -> _Place:
+        work = None if self.isolation == "full" else tempfile.mkdtemp(prefix="work-", dir=self._folder)
+        shown = [f"/packages/{number}" for number in range(len(self._packages))]
         spec = {
             "level": self.isolation,
-            "parent": os.getpid(),
-            "base": self._base,
             "work": work,
-            "here": str(HERE),
-            "visible": self._visible(),
-            "packages": self._shown_packages(),
-            "limits": msgspec.structs.asdict(limits),
-            "wall_s": wall_s,
-            "inside": self._inside,
-            "inside_check": self._inside_check if program.kind == "check" else None,
-            "job": {
-                "kind": program.kind,
-                "source": program.source,
-                "setup": program.setup,
-                "names": program.names,
-                "case": {"steps": case.steps, "answers": case.answers},
-            },
+            "visible": _libraries() + list(zip(self._packages, shown, strict=True)),
+            "packages": shown if self.isolation == "full" else self._packages,
+            "preload": ["numpy"] if kind == "numpy" else [],
         }
         try:
-            with _MemoryFiles("spec", "status", "answers", "stdin", "stdout", "stderr") as files:
-                files.write("spec", marshal.dumps(spec))
-                files.write("stdin", case.stdin.encode("utf-8", "surrogatepass"))
-                await self._launch(files, wall_s + LAUNCH_GRACE_S, work)
-                status = _read_status(files)
-                return await asyncio.to_thread(_read_result, program, status, files)
-        finally:
-            if weak:
-                await asyncio.to_thread(shutil.rmtree, work, ignore_errors=True)
-
-    def _visible(self) -> list[tuple[str, str]]:
-        """Paths of the host that the program may read, and where it sees them: libraries, packages."""
-        libraries = ["/lib", "/lib64", "/usr/lib", "/usr/lib64", "/usr/local/lib", "/usr/share/zoneinfo"]
-        wanted = [*libraries, str(Path(os.__file__).parent), str(Path(sys.base_prefix) / "lib")]
-        own_places = [(p, p) for p in dict.fromkeys(wanted) if Path(p).exists() and not _is_below(p, wanted)]
-        return own_places + list(zip(self._packages, self._shown_packages(), strict=True))
-
-    def _shown_packages(self) -> list[str]:
-        """Where the program finds installed packages: their real place may lie below /tmp, which it finds empty."""
-        if self.isolation == "weak":
-            return self._packages
-        return [f"/packages/{number}" for number in range(len(self._packages))]
-
-    async def _launch(self, files: _MemoryFiles, limit_s: float, work: str) -> None:
-        """Start the launcher and wait for its end; it is killed, and with it all it started, where that takes too
-        long.
-        """
-        python = getattr(sys, "_base_executable", None) or sys.executable
-        options = [
-            "-s",
-            "-P",
-            "-S",
-            "-X",
-            "utf8",
-            "-X",
-            "int_max_str_digits=0",
-        ]  # -I without -E: the environment is ours
-        fds = [files["spec"], files["status"], files["answers"]]
-        environment = {
-            "PATH": "/usr/local/bin:/usr/bin:/bin",
-            "LANG": "C.UTF-8",
-            "HOME": work,
-            "PYTHONHASHSEED": "0",
-            "PYTHONDONTWRITEBYTECODE": "1",
-            "OPENBLAS_NUM_THREADS": "1",
-            "OMP_NUM_THREADS": "1",
-        }
-        process = subprocess.Popen(  # noqa: ASYNC220 - a vfork of about a millisecond
-            [python, *options, str(HERE / "launch.py"), *map(str, fds)],
-            stdin=files["stdin"],
-            stdout=files["stdout"],
-            stderr=files["stderr"],
-            pass_fds=fds,
-            env=environment,
-            cwd="/",
-            start_new_session=True,
-        )
-        try:
-            async with asyncio.timeout(limit_s):
-                await _ended(process.pid)
-        except TimeoutError:
-            msg = "the run did not report back within its limits"
-            raise SandboxLost(msg) from None
-        finally:
-            process.kill()
-            process.wait()
+            return _Place(await Box.start(spec), work)
+        except BaseException:
+            _remove(work)
+            raise
 
 
-def _compiled(name: str) -> CodeType:
-    return compile((HERE.parent / name).read_text(encoding="utf-8"), name, "exec")
+class _Place:
+    """A zygote and the folder it works in; none at level `full`, which has a file system of its own."""
+
+    def __init__(self, box: Box, work: str | None) -> None:
+        self.box, self.work = box, work
+
+    def end(self) -> None:
+        self.box.end()
+        _remove(self.work)
+
+
+def _remove(folder: str | None) -> None:
+    """Delete a work folder, whatever rights a program took from what is in it."""
+    if folder:
+        for path, _, _ in os.walk(folder):
+            with contextlib.suppress(OSError):
+                for inner in Path(path).iterdir():
+                    if inner.is_dir() and not inner.is_symlink():
+                        inner.chmod(0o700)
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _libraries() -> list[tuple[str, str]]:
+    """Paths of the host that a program may read, and where it sees them: the standard library and what it needs."""
+    libraries = ["/lib", "/lib64", "/usr/lib", "/usr/lib64", "/usr/local/lib", "/usr/share/zoneinfo"]
+    wanted = [*libraries, str(Path(os.__file__).parent), str(Path(sys.base_prefix) / "lib")]
+    return [(p, p) for p in dict.fromkeys(wanted) if Path(p).exists() and not _is_below(p, wanted)]
 
 
 def _is_below(path: str, others: list[str]) -> bool:
     return any(
         path != o and Path(path).is_relative_to(o) for o in others if Path(o).exists() and not Path(o).is_symlink()
     )
-
-
-def _short_int(text: str) -> int:
-    """An integer as `inside.encode` writes it; a longer one is forged, and slow to read."""
-    if len(text) > LONGEST_INT:
-        msg = "an integer too long"
-        raise ValueError(msg)
-    return int(text)
 
 
 def _sweep() -> None:
@@ -272,19 +284,6 @@ def _sweep() -> None:
                 shutil.rmtree(path, ignore_errors=True)
 
 
-async def _ended(pid: int) -> None:
-    """Wait for a process without a thread."""
-    loop = asyncio.get_running_loop()
-    done = asyncio.Event()
-    fd = os.pidfd_open(pid)
-    try:
-        loop.add_reader(fd, done.set)
-        await done.wait()
-    finally:
-        loop.remove_reader(fd)
-        os.close(fd)
-
-
 @contextlib.contextmanager
 def _listener() -> Iterator[int]:
     """A port on loopback that accepts: what a program in the box must not reach."""
@@ -294,92 +293,81 @@ def _listener() -> Iterator[int]:
         yield server.getsockname()[1]
 
 
-class _MemoryFiles:
-    """Files in memory, by name; gone when closed."""
-
-    def __init__(self, *names: str) -> None:
-        self._fds = {name: os.memfd_create(name) for name in names}
-
-    def __getitem__(self, name: str) -> int:
-        return self._fds[name]
-
-    def write(self, name: str, data: bytes) -> None:
-        """Fill a file and set its offset to the start."""
-        view = memoryview(data)
-        while view:
-            view = view[os.write(self._fds[name], view) :]
-        os.lseek(self._fds[name], 0, os.SEEK_SET)
-
-    def size(self, name: str) -> int:
-        return os.fstat(self._fds[name]).st_size
-
-    def read(self, name: str, cap: int) -> bytes:
-        """The first `cap` bytes."""
-        parts, start = [], 0
-        while start < cap and (part := os.pread(self._fds[name], min(cap - start, 1 << 20), start)):
-            parts.append(part)
-            start += len(part)
-        return b"".join(parts)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        for fd in self._fds.values():
-            os.close(fd)
+# ---------------------------------------------------------------------------------------------------- what came back
+# Everything but the zygote's report was written by the candidate: data, no more.
 
 
-def _read_status(files: _MemoryFiles) -> dict[str, Any]:
-    """What the launcher reported.
-
-    Raises:
-        SandboxLost: nothing. SandboxUnavailable: it could not build the box.
-    """
-    raw = files.read("status", 1 << 16)
-    if not raw:
-        tail = files.read("stderr", STDERR_CAP).decode(errors="replace").strip().rpartition("\n")[2]
-        msg = f"the run ended without a report{': ' + tail if tail else ''}"
-        raise SandboxLost(msg)
-    status: dict[str, Any] = ast.literal_eval(raw.decode())
-    if "setup_error" in status:
-        raise SandboxUnavailable(status["setup_error"])
-    return status
-
-
-def _read_result(program: Program, status: dict[str, Any], files: _MemoryFiles) -> CaseResult:
-    """Turn what a run left behind into a result. Everything in it but `status` came from the candidate: data, no
-    more.
-    """
+def _read_result(program: Program, report: dict[str, Any], files: MemoryFiles, _: int) -> list[CaseResult]:
+    """The result of a run of one case."""
     limits = program.limits
-    cap = limits.output_mb << 20
-    answers = _read_answers(files, SCRIPT_ANSWERS_CAP if program.kind == "script" else ANSWERS_CAP)
-    stderr = files.read("stderr", STDERR_CAP).decode(errors="replace")
-    used = {k: status[k] for k in ("cpu_s", "wall_s", "memory_mb")}
+    lines = _read_answers(files, SCRIPT_ANSWERS_CAP if program.kind == "script" else ANSWERS_CAP)
+    loaded = program.kind != "calls" or {"loaded": True} in lines[:1]
+    answers = [a for a in lines if "loaded" not in a]
     failed = next((a for a in answers if "syntax_error" in a or "raised" in a), {})
-    kind, error = "ok", ""
-    if status["timed_out"] or status["cpu_s"] > limits.timeout_s or status["exit"] == -signal.SIGXCPU:
-        kind, error = "timeout", f"did not finish within {limits.timeout_s:g} s"
-    elif max(files.size("stdout"), files.size("stderr"), files.size("answers")) >= cap:
-        kind, error = "output_limit", f"wrote more than {limits.output_mb} MiB"
-    elif files.size("answers") > ANSWERS_CAP:
-        kind, error = "output_limit", f"answered with more than {ANSWERS_CAP >> 20} MiB"
+    stderr = files.read("stderr", STDERR_CAP).decode(errors="replace")
+    kind, error = _broken_limit(program, report, files)
+    if kind != "ok":
+        pass
     elif "syntax_error" in failed:
         kind, error = "syntax_error", str(failed["syntax_error"])
     elif "MemoryError" in failed.get("raised", ()):
         kind, error = "memory_limit", f"used more than {limits.memory_mb} MiB\n{failed.get('trace', '')}"
-    elif status["exit"] != 0:
-        kind, error = "runtime_error", str(failed.get("trace") or stderr or f"ended with exit status {status['exit']}")
-    return CaseResult(
-        status=kind,  # type: ignore[arg-type]
-        answers=answers,
-        stdout=files.read("stdout", cap),
-        stderr=stderr,
-        error=error,
-        **used,
-    )
+    elif report["exit"] != 0:
+        kind, error = "runtime_error", str(failed.get("trace") or stderr or f"ended with exit status {report['exit']}")
+    return [
+        CaseResult(
+            status=kind,  # type: ignore[arg-type]
+            answers=answers,
+            stdout=files.read("stdout", limits.output_mb << 20),
+            stderr=stderr,
+            error=error,
+            loaded=loaded and kind != "syntax_error",
+            cpu_s=report["cpu_s"],
+            wall_s=report["wall_s"],
+            memory_mb=report["memory_mb"],
+        )
+    ]
 
 
-def _read_answers(files: _MemoryFiles, cap: int) -> list[dict[str, Any]]:
+def _broken_limit(program: Program, report: dict[str, Any], files: MemoryFiles) -> tuple[str, str]:
+    """Status and reason where a limit was passed; ok where none was."""
+    limits = program.limits
+    written = max(files.size(name) for name in ("stdout", "stderr", "answers"))
+    if report["stopped"] == "time" or report["cpu_s"] > limits.timeout_s or report["exit"] == -signal.SIGXCPU:
+        return "timeout", f"did not finish within {limits.timeout_s:g} s"
+    if report["stopped"] == "memory":
+        return "memory_limit", f"its processes together used more than {limits.memory_mb} MiB"
+    if report["stopped"] == "disk":
+        return "output_limit", f"kept more than {limits.disk_mb} MiB in files"
+    if report["stopped"] == "processes":
+        return "runtime_error", f"started more than {limits.processes} processes"
+    if written >= limits.output_mb << 20:
+        return "output_limit", f"wrote more than {limits.output_mb} MiB"
+    if files.size("answers") > ANSWERS_CAP:
+        return "output_limit", f"answered with more than {ANSWERS_CAP >> 20} MiB"
+    return "ok", ""
+
+
+def _read_batch(program: Program, report: dict[str, Any], files: MemoryFiles, count: int) -> list[CaseResult]:
+    """The results of cases that shared a process: those that came to a good end, `not_run` for all others."""
+    results: list[CaseResult] = []
+    answers: list[Any] = []
+    start, kind = 0, _broken_limit(program, report, files)[0]
+    for line in _read_answers(files, ANSWERS_CAP) if kind in {"ok", "timeout"} else []:
+        if "done" not in line:
+            answers += [line] if "loaded" not in line else []
+            continue
+        end = line["done"] if isinstance(line["done"], int) else 0
+        if len(results) == count or not start <= end <= files.size("stdout"):
+            break
+        stdout = files.read("stdout", end - start, start)
+        share = {key: report[key] / count for key in ("cpu_s", "wall_s")}
+        results.append(CaseResult(status="ok", answers=answers, stdout=stdout, memory_mb=report["memory_mb"], **share))
+        answers, start = [], end
+    return results + [CaseResult(status="not_run")] * (count - len(results))
+
+
+def _read_answers(files: MemoryFiles, cap: int) -> list[dict[str, Any]]:
     """Lines of the answer file that are JSON objects; what comes after the first that is not is left out."""
     found: list[dict[str, Any]] = []
     for line in files.read("answers", cap).split(b"\n"):
@@ -391,6 +379,14 @@ def _read_answers(files: _MemoryFiles, cap: int) -> list[dict[str, Any]]:
             break
         found.append(value)
     return found
+
+
+def _short_int(text: str) -> int:
+    """An integer as `inside.encode` writes it; a longer one is forged, and slow to read."""
+    if len(text) > LONGEST_INT:
+        msg = "an integer too long"
+        raise ValueError(msg)
+    return int(text)
 
 
 def _is_answer(value: dict[str, Any]) -> bool:

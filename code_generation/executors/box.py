@@ -1,0 +1,172 @@
+"""One zygote, seen from the grader: start it, have it run jobs one at a time, end it. See `zygote` for its inside."""
+
+from __future__ import annotations
+
+import asyncio
+import marshal
+import os
+import socket
+import subprocess
+import sys
+from array import array
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+from code_generation.errors import SandboxLost, SandboxUnavailable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+ZYGOTE = Path(__file__).parent / "zygote.py"
+OPTIONS = ("-s", "-P", "-S", "-X", "utf8", "-X", "int_max_str_digits=0")  # -I without -E: the environment is ours
+ENVIRONMENT = {
+    "PATH": "/usr/local/bin:/usr/bin:/bin",
+    "LANG": "C.UTF-8",
+    "PYTHONHASHSEED": "0",
+    "PYTHONDONTWRITEBYTECODE": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+    "OMP_NUM_THREADS": "1",
+}
+START_S = 60.0
+"""Seconds a zygote has to build its walls and import what it preloads, on a very busy machine."""
+GRACE_S = 10.0
+"""Seconds to report, past the longest that a run may take, before the zygote counts as lost."""
+MOST_WALL = 3
+"""As in `zygote`."""
+REPORT_CAP = 1 << 16
+STDERR_CAP = 64 << 10
+
+
+class Box:
+    """A running zygote: a fork a job, one job at a time."""
+
+    def __init__(self, process: subprocess.Popen[bytes], control: socket.socket, log: MemoryFiles) -> None:
+        """Made by `start`."""
+        self._process = process
+        self._control = control
+        self._log = log
+
+    @classmethod
+    async def start(cls, spec: dict[str, Any]) -> Self:
+        """Start a zygote and wait until it is ready.
+
+        Raises:
+            SandboxUnavailable: this machine refused one of its walls. SandboxLost: it ended without a word.
+        """
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        log = MemoryFiles("log", "spec")
+        python = getattr(sys, "_base_executable", None) or sys.executable
+        try:
+            with theirs:
+                log.write("spec", marshal.dumps(spec))
+                fds = [log["spec"], theirs.fileno()]
+                process = subprocess.Popen(  # noqa: ASYNC220 - a vfork of about a millisecond
+                    [python, *OPTIONS, str(ZYGOTE), *map(str, fds)],
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.DEVNULL,
+                    stderr=log["log"],
+                    pass_fds=fds,
+                    env=ENVIRONMENT,
+                    cwd="/",
+                    start_new_session=True,
+                )
+        except BaseException:
+            ours.close()
+            log.close()
+            raise
+        ours.setblocking(False)  # noqa: FBT003
+        box = cls(process, ours, log)
+        try:
+            said = await box._receive(START_S)
+            if "refused" in said:
+                raise SandboxUnavailable(said["refused"])
+        except BaseException:
+            box.end()
+            raise
+        return box
+
+    async def run(self, limits: dict[str, Any], files: MemoryFiles) -> dict[str, Any]:
+        """Have a job run on these files; what the zygote reports: exit status, what stopped it, usage.
+
+        Raises:
+            SandboxLost: it could not, or ended; the box is of no use any more. ExecutorError and cancellation likewise.
+        """
+        fds = array("i", files.fds)
+        self._control.sendmsg([marshal.dumps(limits)], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, fds)])
+        report = await self._receive(MOST_WALL * limits["wall_s"] + GRACE_S)
+        if "fault" in report:
+            raise SandboxLost(report["fault"])
+        return report
+
+    async def _receive(self, limit_s: float) -> dict[str, Any]:
+        try:
+            async with asyncio.timeout(limit_s):
+                data = await asyncio.get_running_loop().sock_recv(self._control, REPORT_CAP)
+        except TimeoutError:
+            msg = "the sandbox did not report back within its limits"
+            raise SandboxLost(msg) from None
+        if not data:
+            tail = self._log.read("log", STDERR_CAP).decode(errors="replace").strip().rpartition("\n")[2]
+            msg = f"the sandbox ended without a report{': ' + tail if tail else ''}"
+            raise SandboxLost(msg)
+        report: dict[str, Any] = marshal.loads(data)  # noqa: S302 - from the zygote, which no candidate can reach
+        return report
+
+    def end(self) -> None:
+        """End the zygote and all in it, at once. Safe to call twice."""
+        self._control.close()
+        self._process.kill()
+        self._process.wait()
+        self._log.close()
+
+
+class MemoryFiles:
+    """Files in memory, by name; gone when closed."""
+
+    def __init__(self, *names: str) -> None:
+        self._fds: dict[str, int] = {}
+        try:
+            for name in names:
+                self._fds[name] = os.memfd_create(name)
+        except OSError:
+            self.close()
+            raise
+
+    def __getitem__(self, name: str) -> int:
+        return self._fds[name]
+
+    @property
+    def fds(self) -> Iterable[int]:
+        """Descriptors in the order of their names."""
+        return self._fds.values()
+
+    def write(self, name: str, data: bytes) -> None:
+        """Fill a file and set its offset to the start."""
+        view = memoryview(data)
+        while view:
+            view = view[os.write(self._fds[name], view) :]
+        os.lseek(self._fds[name], 0, os.SEEK_SET)
+
+    def size(self, name: str) -> int:
+        """Bytes that are in a file."""
+        return os.fstat(self._fds[name]).st_size
+
+    def read(self, name: str, cap: int, start: int = 0) -> bytes:
+        """At most `cap` bytes from `start` on."""
+        parts, end = [], start + cap
+        while start < end and (part := os.pread(self._fds[name], min(end - start, 1 << 20), start)):
+            parts.append(part)
+            start += len(part)
+        return b"".join(parts)
+
+    def close(self) -> None:
+        """Give the memory back. Safe to call twice."""
+        for fd in self._fds.values():
+            os.close(fd)
+        self._fds = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
