@@ -17,7 +17,7 @@ from code_generation.errors import ConfigError
 from code_generation.executors import open_executor
 from code_generation.harness import build_program, calls_program, candidate_names, check_program, limits_of
 from code_generation.inside import decode
-from code_generation.models import Grade, Mode, Outcome
+from code_generation.models import Grade, Isolation, Mode, Outcome
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -56,6 +56,8 @@ class GraderOptions:
     mode: Mode = "isolated"
     """`isolated`: every test in a process of its own. `batch`: the tests of a candidate share one, and each that does
     not pass there runs again isolated before it counts: for bulk scoring; what passes is not called verified."""
+    isolation: Isolation | None = None
+    """Level of isolation, that one and no other; default: the best that holds on this machine."""
     allow_weak_isolation: bool = False
     """Run untrusted code even where this machine can't isolate it."""
 
@@ -78,7 +80,12 @@ async def open_grader(options: GraderOptions) -> AsyncIterator[TestExecutionGrad
     if options.memory_mb is not None and options.memory_mb < LEAST_MEMORY_MB:
         msg = f"--memory-mb must be at least {LEAST_MEMORY_MB}, got {options.memory_mb}: Python itself needs that"
         raise ConfigError(msg)
-    box = open_executor(options.executor_type, workers=options.workers, allow_weak=options.allow_weak_isolation)
+    box = open_executor(
+        options.executor_type,
+        workers=options.workers,
+        allow_weak=options.allow_weak_isolation,
+        level=options.isolation,
+    )
     async with box as executor:
         yield TestExecutionGrader(executor, timeout_s=options.timeout_s, memory_mb=options.memory_mb, mode=options.mode)
 

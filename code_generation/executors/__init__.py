@@ -14,11 +14,15 @@ EXECUTORS = {
 }
 
 
-def open_executor(name: str = "subprocess", *, workers: int | None = None, allow_weak: bool = False) -> Executor:
+def open_executor(
+    name: str = "subprocess", *, workers: int | None = None, allow_weak: bool = False, level: str | None = None
+) -> Executor:
     """Make the executor of that name, to be entered with `async with`.
 
     Raises:
         UnknownName: no such row, nor a `module:Class` path.
     """
-    executor: Executor = resolve("executor", name, EXECUTORS)(workers=workers, allow_weak=allow_weak)
+    executor: Executor = resolve("executor", name, EXECUTORS)(
+        workers=workers, allow_weak=allow_weak, level=level
+    )
     return executor

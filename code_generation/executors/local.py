@@ -60,9 +60,8 @@ attempt("writes outside of its folder", lambda: open({folder!r} + "/written", "w
 attempt("changes files of the host", lambda: os.chmod({secret!r}, 0o777))
 attempt("reaches the host's network", lambda: socket.create_connection(("127.0.0.1", {port}), 0.2))
 attempt("raises its limits", lambda: resource.setrlimit(resource.RLIMIT_CPU, (-1, -1)))
-attempt("is root", lambda: {alone} or os.getuid() == 0)
 attempt("becomes root", lambda: os.getuid() != 0 and os.setuid(0))
-attempt("has capabilities", lambda: L.prctl(47, 2, 0, 0, 0) == 0 or L.sethostname(b"x", 1) == 0)
+attempt("has capabilities", lambda: L.sethostname(b"x", 1))
 attempt("makes namespaces", lambda: L.unshare(0x10000000))
 attempt("mounts", lambda: L.mount(b"none", b"/", b"tmpfs", 0, None))
 attempt("traces processes", lambda: L.ptrace(0, 0, 0, 0))
@@ -71,6 +70,7 @@ if {alone}:
     attempt("signals the grader", lambda: os.kill({parent}, 0))
     attempt("starts processes", lambda: os.fork() or os._exit(0))
 else:
+    attempt("is root", lambda: os.getuid() == 0)
     attempt("sees the host's process ids", lambda: os.getpid() > 99)
     attempt("ends what it came from", lambda: os.kill(1, 9) and False)
 os.write(1, repr(found).encode())

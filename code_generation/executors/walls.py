@@ -15,6 +15,7 @@ What is not covered: kernel exploits, CPU side channels; at `restricted` that fi
 from __future__ import annotations
 
 import ctypes
+import fcntl
 import os
 import signal
 import stat
@@ -42,6 +43,7 @@ SYS_LANDLOCK_CREATE, SYS_LANDLOCK_ADD, SYS_LANDLOCK_RESTRICT = 444, 445, 446
 LANDLOCK_VERSION = 1  # flag of create: only say the version
 LANDLOCK_TRUNCATES, LANDLOCK_IOCTLS = 3, 5  # the versions that see truncation and device ioctls
 EXECUTE, WRITE_FILE, READ_FILE, READ_DIR, TRUNCATE, IOCTL_DEV = 1, 2, 4, 8, 1 << 14, 1 << 15
+RULES_FD = 100  # or the next one that is free: out of the way of those that a candidate gets
 CANDIDATE_UID = 1_000_000  # plus the zygote's pid on the host: a uid that no other zygote has
 OOM_SCORE = "500"
 """Where the machine runs out of memory, a test goes first."""
@@ -331,7 +333,9 @@ class Restricted(Weak):
             raise OSError(f"landlock of version {LANDLOCK_TRUNCATES} or later is needed (Linux 6.2)")
         super().enter(inherited)
         everything = (1 << 15) - 1 | (IOCTL_DEV if version >= LANDLOCK_IOCTLS else 0)
-        self.rules = check(libc.syscall(SYS_LANDLOCK_CREATE, struct.pack("=Q", everything), 8, 0), "landlock")
+        made = check(libc.syscall(SYS_LANDLOCK_CREATE, struct.pack("=Q", everything), 8, 0), "landlock")
+        self.rules = fcntl.fcntl(made, fcntl.F_DUPFD_CLOEXEC, RULES_FD)
+        os.close(made)
         for source, _ in self.visible:
             self._allow(source, READ_FILE | READ_DIR | EXECUTE)
         for name in ("null", "zero", "full", "random", "urandom"):

@@ -56,6 +56,7 @@ def main() -> None:
         spec = marshal.load(f)  # noqa: S302 - from the process that started this one, and nobody else
     control = _socket.socket(fileno=control_fd)
     level = walls.LEVELS[spec["level"]](spec)
+    broken = os.memfd_create("broken")  # where a child says why it did not get as far as the candidate's code
     try:
         level.enter([control_fd])
     except OSError as e:
@@ -81,10 +82,10 @@ def main() -> None:
     gc.freeze()
     gc.disable()
     control.send(marshal.dumps({"ready": True}))
-    serve(control, level)
+    serve(control, level, broken)
 
 
-def serve(control: _socket.socket, level: Any) -> None:
+def serve(control: _socket.socket, level: Any, broken: int) -> None:
     """Fork a run for every request until the other side hangs up; returns in the forked process, when it is done."""
     while True:
         data, ancillary, _, _ = control.recvmsg(REQUEST_CAP, _socket.CMSG_SPACE(5 * 4))
@@ -99,16 +100,25 @@ def serve(control: _socket.socket, level: Any) -> None:
             report: dict[str, Any] = {"fault": str(e)}
         else:
             if child == 0:
-                become_candidate(level, limits, fds)
+                try:
+                    job = become_candidate(level, limits, fds)
+                except BaseException as e:  # noqa: BLE001
+                    os.write(broken, repr(e).encode())
+                    os._exit(1)
+                os.closerange(ANSWER_FD + 1, MOST_FDS)
+                inside.run(job, ANSWER_FD)
                 return
             report = watch(child, limits, level, control)
+            if os.fstat(broken).st_size:
+                report = {"fault": os.pread(broken, REQUEST_CAP, 0).decode()}
+                os.ftruncate(broken, 0)
         for fd in fds:
             os.close(fd)
         control.send(marshal.dumps(report))
 
 
-def become_candidate(level: Any, limits: dict[str, Any], fds: list[int]) -> None:
-    """In the child: take the descriptors, the limits and the walls, then run the job. Returns when it is over."""
+def become_candidate(level: Any, limits: dict[str, Any], fds: list[int]) -> dict[str, Any]:
+    """In the child: take the descriptors, the walls and the limits; the job that is to be run then."""
     job_fd, stdin, stdout, stderr, answers = fds
     job = marshal.loads(os.pread(job_fd, os.fstat(job_fd).st_size, 0))  # noqa: S302 - from the grader
     os.setsid()
@@ -118,7 +128,6 @@ def become_candidate(level: Any, limits: dict[str, Any], fds: list[int]) -> None
     if answers != ANSWER_FD:
         os.dup2(answers, ANSWER_FD, inheritable=False)
     level.confine()
-    os.closerange(ANSWER_FD + 1, MOST_FDS)
     mib = 1 << 20
     seconds = int(limits["timeout_s"]) + 1  # only a backstop: the time that was used decides
     _limit(resource.RLIMIT_CPU, seconds, seconds + 1)
@@ -128,7 +137,7 @@ def become_candidate(level: Any, limits: dict[str, Any], fds: list[int]) -> None
     if isinstance(level, walls.Full):  # else the user has other processes, which count
         _limit(resource.RLIMIT_NPROC, limits["processes"])
     gc.enable()
-    inside.run(job, ANSWER_FD)
+    return job
 
 
 def _limit(kind: int, soft: int, hard: int | None = None) -> None:
