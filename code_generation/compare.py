@@ -17,8 +17,8 @@ from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
 from code_generation.errors import UnknownName
-from code_generation.inside import countable
 from code_generation.literals import from_json, is_python
+from code_generation.sandbox.plain_data import countable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator

@@ -16,8 +16,8 @@ from code_generation.concurrency import all_of
 from code_generation.errors import ConfigError
 from code_generation.executors import open_executor
 from code_generation.harness import build_program, calls_program, candidate_names, check_program, limits_of
-from code_generation.inside import decode
 from code_generation.models import Grade, Isolation, Mode, Outcome
+from code_generation.sandbox.plain_data import decode
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -182,7 +182,6 @@ class TestExecutionGrader:
             reward=1.0 if good else 0.0,
             fraction=sum(t.weight for t, p in zip(tests, passed, strict=True) if p) / total if total else 0.0,
             outcomes=outcomes,
-            phases=_phases(outcomes),
             executor=self.executor.name,
             isolation=self.executor.isolation,
             mode=mode,
@@ -367,20 +366,6 @@ def _phase(status: Status, case: CaseResult | None) -> Phase:
     if status == "syntax_error":
         return "syntax"
     return "run" if case is None or case.loaded or status in {"passed", "infra_error"} else "import"
-
-
-def _phases(outcomes: list[Outcome]) -> dict[str, Status]:
-    """What became of each phase: `passed`, the status that it ended with first, or `not_run`."""
-    phases: dict[str, Status] = {}
-    for name in ("syntax", "import"):
-        failed = next((o.status for o in outcomes if o.phase == name), None)
-        if failed or "passed" not in phases.get("syntax", "passed"):
-            return phases | {name: failed or "not_run"} | dict.fromkeys(("public", "private"), "not_run")
-        phases[name] = "passed"
-    for name in ("public", "private"):
-        mine = [o.status for o in outcomes if o.is_public is (name == "public")]
-        phases[name] = next((s for s in mine if s != "passed"), "passed") if mine else "not_run"
-    return phases
 
 
 def _trim(text: str) -> str:

@@ -11,9 +11,9 @@ import msgspec
 from code_generation.compare import check_policy
 from code_generation.errors import DataError
 from code_generation.extract import syntax_tree
-from code_generation.inside import NotPlainData, encode
 from code_generation.literals import from_json, is_python, parse_arguments, shorten
 from code_generation.models import Case, Limits, Program
+from code_generation.sandbox.plain_data import NotPlainData, encode
 
 if TYPE_CHECKING:
     from code_generation.models import CodeProblem, JsonValue, TestCase

@@ -206,7 +206,7 @@ class Case(Struct, frozen=True, kw_only=True):
     stdin: str = ""
     """Text of standard input."""
     steps: list[JsonValue] = field(default_factory=list)
-    """Calls to make, see `inside`."""
+    """Calls to make, see `sandbox.inside`."""
     answers: list[JsonValue] = field(default_factory=list)
     """kind `check` only: what the candidate answered to `steps` so far."""
 
@@ -237,7 +237,7 @@ class CaseResult(Struct, frozen=True, kw_only=True):
     """`infra_error`: the box failed, after retries. `not_run`: of a batch that ended before. Every other status is a
     fact about the program."""
     answers: list[JsonValue] = field(default_factory=list)
-    """One per step that was answered, as tagged plain data, see `inside`."""
+    """One per step that was answered, as tagged plain data, see `sandbox.plain_data`."""
     stdout: bytes = b""
     stderr: str = ""
     """At most 64 KiB, for people to read."""
@@ -286,14 +286,29 @@ class Grade(Record, frozen=True, kw_only=True):
     fraction: float
     """Weighted share of the tests that passed, 0 to 1."""
     outcomes: list[Outcome]
-    phases: dict[str, Status] = {}
-    """What became of `syntax`, `import`, `public` and `private`: `passed`, the first other status, or `not_run`."""
     executor: str = ""
     """Which executor ran it, `subprocess` for instance."""
     isolation: str = ""
     """Level of isolation it ran under: `full`, `restricted` or `weak`."""
     mode: Mode = "isolated"
     """`isolated`: every test had a process of its own. `batch`: those that passed may have shared one."""
+
+    @property
+    def phases(self) -> dict[str, Status]:
+        """What became of `syntax`, `import`, `public` and `private`: `passed`, the first other status, or `not_run`.
+
+        {"syntax": "passed", "import": "passed", "public": "passed", "private": "wrong_answer"}
+        """
+        found: dict[str, Status] = dict.fromkeys(("syntax", "import", "public", "private"), "not_run")
+        for phase in ("syntax", "import"):
+            stopped = next((o.status for o in self.outcomes if o.phase == phase), None)
+            found[phase] = stopped or "passed"
+            if stopped:
+                return found
+        for name in ("public", "private"):
+            mine = [o.status for o in self.outcomes if o.is_public is (name == "public")]
+            found[name] = next((s for s in mine if s != "passed"), "passed") if mine else "not_run"
+        return found
 
     def passed(self, *, public: bool) -> bool:
         """Whether all public (or all private) tests passed; an empty side counts as passed."""

@@ -201,7 +201,7 @@ def test_disk_is_bounded(box):
 def test_fork_bomb_is_bounded(box):
     """A program gets no more processes than its limit, and all of them end with it."""
     source = (
-        "import os, time\nopen('/proc/self/comm', 'w').write('cgtest-bomb')\nn = 0\ntry:\n    while n < 500:\n"
+        "import ctypes, os, time\nctypes.CDLL(None).prctl(15, b'cgtest-bomb')\nn = 0\ntry:\n    while n < 500:\n"
         "        if os.fork() == 0:\n            time.sleep(60)\n            os._exit(0)\n        n += 1\n"
         "except OSError: pass\nprint(n)"
     )
@@ -212,8 +212,8 @@ def test_fork_bomb_is_bounded(box):
 def test_daemon_does_not_survive(box):
     """A daemon in a session of its own, forked twice, is seen while the run goes on and gone when it is over."""
     source = (
-        "import os, time\nif os.fork() == 0:\n    os.setsid()\n    if os.fork(): os._exit(0)\n"
-        "    open('/proc/self/comm', 'w').write('cgtest-daemon')\n    time.sleep(120)\n    os._exit(0)\n"
+        "import ctypes, os, time\nif os.fork() == 0:\n    os.setsid()\n    if os.fork(): os._exit(0)\n"
+        "    ctypes.CDLL(None).prctl(15, b'cgtest-daemon')\n    time.sleep(120)\n    os._exit(0)\n"
         "input_gone = open(0).read()\ntime.sleep(1.5)\nprint('done')"
     )
 

@@ -22,7 +22,5 @@ def open_executor(
     Raises:
         UnknownName: no such row, nor a `module:Class` path.
     """
-    executor: Executor = resolve("executor", name, EXECUTORS)(
-        workers=workers, allow_weak=allow_weak, level=level
-    )
+    executor: Executor = resolve("executor", name, EXECUTORS)(workers=workers, allow_weak=allow_weak, level=level)
     return executor

@@ -12,12 +12,12 @@ from array import array
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from code_generation.errors import SandboxLost, SandboxUnavailable
+from code_generation.errors import ExecutorError, SandboxLost, SandboxUnavailable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-ZYGOTE = Path(__file__).parent / "zygote.py"
+ZYGOTE = Path(__file__).parents[1] / "sandbox" / "zygote.py"
 OPTIONS = ("-s", "-P", "-S", "-X", "utf8", "-X", "int_max_str_digits=0")  # -I without -E: the environment is ours
 ENVIRONMENT = {
     "PATH": "/usr/local/bin:/usr/bin:/bin",
@@ -30,11 +30,13 @@ ENVIRONMENT = {
 START_S = 60.0
 """Seconds a zygote has to build its walls and import what it preloads, on a very busy machine."""
 GRACE_S = 10.0
-"""Seconds to report, past the longest that a run may take, before the zygote counts as lost."""
-MOST_WALL = 3
-"""As in `zygote`."""
+"""Seconds to report, past the wall-clock limit of a run, before the zygote counts as lost."""
 REPORT_CAP = 1 << 16
 STDERR_CAP = 64 << 10
+
+
+class Starved(ExecutorError):
+    """A run did not get the processor for as long as it may have it. The box is as good as before."""
 
 
 class Box:
@@ -74,28 +76,33 @@ class Box:
             ours.close()
             log.close()
             raise
-        ours.setblocking(False)  # noqa: FBT003
+        ours.setblocking(False)
         box = cls(process, ours, log)
         try:
             said = await box._receive(START_S)
-            if "refused" in said:
-                raise SandboxUnavailable(said["refused"])
         except BaseException:
             box.end()
             raise
+        if "refused" in said:
+            box.end()
+            raise SandboxUnavailable(said["refused"])
         return box
 
     async def run(self, limits: dict[str, Any], files: MemoryFiles) -> dict[str, Any]:
         """Have a job run on these files; what the zygote reports: exit status, what stopped it, usage.
 
         Raises:
-            SandboxLost: it could not, or ended; the box is of no use any more. ExecutorError and cancellation likewise.
+            SandboxLost: it could not, or ended; as after a cancellation, the box is of no use any more.
+            Starved: the run says nothing about the program.
         """
         fds = array("i", files.fds)
         self._control.sendmsg([marshal.dumps(limits)], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, fds)])
-        report = await self._receive(MOST_WALL * limits["wall_s"] + GRACE_S)
+        report = await self._receive(limits["wall_s"] + GRACE_S)
         if "fault" in report:
             raise SandboxLost(report["fault"])
+        if report["stopped"] == "starved":
+            msg = f"the machine is too busy: {report['cpu_s']:.1f} s of CPU in {report['wall_s']:.1f} s"
+            raise Starved(msg)
         return report
 
     async def _receive(self, limit_s: float) -> dict[str, Any]:

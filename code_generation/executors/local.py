@@ -1,8 +1,8 @@
 """Runs programs on this machine: a fork of a walled-in zygote a run.
 
 What is covered: see `zygote` (limits and clean-up), `walls` (the levels of isolation) and `inside` (what crosses the
-border). Inputs and outputs are memory files with a cap: no pipe that could fill up, no waiting for an end of file that a
-stray process holds open.
+border). Inputs and outputs are memory files with a cap: no pipe that could fill up, no waiting for an end of file that
+a stray process holds open.
 What is not covered: other systems than Linux.
 """
 
@@ -26,7 +26,7 @@ import msgspec
 
 from code_generation.concurrency import all_of
 from code_generation.errors import ExecutorError, SandboxUnavailable
-from code_generation.executors.box import STDERR_CAP, Box, MemoryFiles
+from code_generation.executors.box import STDERR_CAP, Box, MemoryFiles, Starved
 from code_generation.models import Case, CaseResult, ExecutionResult, Limits, Program
 
 if TYPE_CHECKING:
@@ -94,6 +94,7 @@ class SubprocessExecutor:
         self._wanted = [level] if level else list(LEVELS)
         self._allow_weak = allow_weak
         self._slots = asyncio.Semaphore(self.workers)
+        self._alone = asyncio.Lock()
         self._idle: dict[str, list[_Place]] = {"plain": [], "numpy": []}
         self._folder: str | None = None
         self._packages = [p for p in dict.fromkeys((*site.getsitepackages(), *sys.path)) if p.endswith("-packages")]
@@ -172,16 +173,29 @@ class SubprocessExecutor:
         return ExecutionResult(cases=[results[0] for results in found])
 
     async def _run_cases(self, program: Program, cases: list[Case]) -> list[CaseResult]:
-        """Some cases in one process; a box that fails is tried again, then it is an infra error."""
-        reason = ""
+        """Some cases in one process; a box that fails is tried again, then it is an infra error. What the machine was
+        too busy for is tried again while nothing else of ours runs.
+        """
+        reason, slots = "", 1
         for attempt in range(TRIES):
             try:
-                async with self._slots:
+                async with self._several(slots):
                     return await self._run_once(program, cases)
             except (ExecutorError, OSError) as e:
                 reason = str(e)
+                slots = self.workers if isinstance(e, Starved) else 1
             await asyncio.sleep(0.1 * 4**attempt)
         return [CaseResult(status="infra_error", error=reason)] * len(cases)
+
+    @contextlib.asynccontextmanager
+    async def _several(self, slots: int) -> AsyncIterator[None]:
+        """That many slots; who wants more than one waits for who else does, lest each holds what the other needs."""
+        async with contextlib.AsyncExitStack() as held:
+            if slots > 1:
+                await held.enter_async_context(self._alone)
+            for _ in range(slots):
+                await held.enter_async_context(self._slots)
+            yield
 
     async def _run_once(self, program: Program, cases: list[Case]) -> list[CaseResult]:
         limits = msgspec.structs.asdict(program.limits) | {"wall_s": program.limits.timeout_s + WALL_GRACE_S}
@@ -213,15 +227,18 @@ class SubprocessExecutor:
         """A zygote that is free; one that did not come through its job is ended."""
         idle = self._idle[kind]
         place = idle.pop() if idle else await self._start(kind)
+        useful = False
         try:
             yield place.box
-        except BaseException:
-            place.end()
+            useful = True
+        except Starved:
+            useful = True
             raise
-        if self._folder is None:  # closed meanwhile
-            place.end()
-        else:
-            idle.append(place)
+        finally:
+            if useful and self._folder is not None:
+                idle.append(place)
+            else:
+                place.end()
 
     async def _start(self, kind: str) -> _Place:
         work = None if self.isolation == "full" else tempfile.mkdtemp(prefix="work-", dir=self._folder)
@@ -382,7 +399,7 @@ def _read_answers(files: MemoryFiles, cap: int) -> list[dict[str, Any]]:
 
 
 def _short_int(text: str) -> int:
-    """An integer as `inside.encode` writes it; a longer one is forged, and slow to read."""
+    """An integer as `plain_data.encode` writes it; a longer one is forged, and slow to read."""
     if len(text) > LONGEST_INT:
         msg = "an integer too long"
         raise ValueError(msg)

@@ -1,4 +1,4 @@
-"""The one file of this project that runs beside a candidate inside the sandbox; standard library only.
+"""What runs a candidate, in the candidate's own process; standard library only.
 
 Two ways to run a candidate, in a process that was forked for it:
 
@@ -13,208 +13,28 @@ An answer is `{"value": V}`, `{"opaque": type, "ref": k}`, `{"raised": [class na
 `{"missing": name}`. V is tagged plain data, see `encode`. Where several cases share the process, each that came to a
 good end is followed by `{"done": bytes written to stdout so far}`, and the first that did not is the last.
 
-What is covered: values cross as plain data only, taken from the C-level bases, so that a lying subclass shows its
-content and an always-equal object is not data; nothing is pickled, evaluated or parsed from printed text.
-What is not covered: containment. Processes, files, memory, time and network are the launcher's business.
+What is covered: see `plain_data` for what crosses the border. What is not covered: containment. Processes, files,
+memory, time and network are the business of `zygote` and `walls`.
 """
 
 from __future__ import annotations
 
 import builtins
-import math
 import os
 import sys
 import types
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable
 
-MAX_DEPTH = 150
-MAX_JSON_INT = 10**18
-MAX_SAME_HASH = 1000
-MAX_EXPONENT = 10_000
-MAX_NODES = 3_000_000
+    from code_generation.sandbox.plain_data import NotPlainData, decode, encode
+    from code_generation.sandbox.prelude import add_prelude, free_names
+else:
+    from plain_data import NotPlainData, decode, encode
+    from prelude import add_prelude, free_names
+
 RECURSION_LIMIT = 50_000  # what official graders of the field set
-
-PRELUDE_MODULES = (
-    "typing", "collections", "itertools", "functools", "heapq", "bisect", "math", "string", "re", "random", "operator",
-    "copy", "datetime", "statistics", "fractions", "decimal", "io", "json", "sys", "os", "time",
-)  # fmt: skip
-
-
-class NotPlainData(Exception):
-    """A value that can't cross the border."""
-
-
-# ---------------------------------------------------------------------------------------------------- plain data
-
-
-def encode(value: Any, depth: int = 0, budget: list[int] | None = None) -> Any:  # noqa: C901, PLR0912 - a table
-    """Say a value in JSON with tags: 1, "a", [1] as they are; {"t": [1, 2]} a tuple, {"s": ...} a set, {"z": ...} a
-    frozenset, {"d": [[key, value], ...]} a dict, {"b": "00ff"} bytes, {"f": "inf"}, {"c": [re, im]}, {"i": "0xff"} an
-    integer of more than 18 digits (decimals of any length are slow to read), {"q": [1, 2]} a Fraction, {"m": "0.5"} a
-    Decimal. Content is taken from the C-level bases: a subclass can't lie about it.
-    """
-    budget = budget if budget is not None else [MAX_NODES]
-    budget[0] -= 1
-    if depth > MAX_DEPTH or budget[0] < 0:
-        raise NotPlainData("nested too deeply" if depth > MAX_DEPTH else "too large")
-    kind = type(value)
-    if value is None or kind in (bool, str):
-        return value
-
-    def inner(items: Iterable[Any]) -> list[Any]:
-        return [encode(i, depth + 1, budget) for i in items]
-
-    if kind is float or issubclass(kind, float):
-        number = float.__float__(value)
-        return number if math.isfinite(number) else {"f": repr(number)}
-    if issubclass(kind, int):
-        number = int.__int__(value)
-        return number if -MAX_JSON_INT < number < MAX_JSON_INT else {"i": hex(number)}
-    if issubclass(kind, str):
-        return str.__str__(value)
-    if issubclass(kind, list):
-        return inner(list.__iter__(value))
-    if issubclass(kind, tuple):
-        return {"t": inner(tuple.__iter__(value))}
-    if issubclass(kind, dict):
-        return {"d": [inner(pair) for pair in dict.items(value)]}
-    if issubclass(kind, set):
-        return {"s": inner(set.__iter__(value))}
-    if issubclass(kind, frozenset):
-        return {"z": inner(frozenset.__iter__(value))}
-    if issubclass(kind, (bytes, bytearray)):
-        return {"b": bytes.hex(value) if issubclass(kind, bytes) else bytearray.hex(value)}
-    if kind is complex:
-        return {"c": inner((value.real, value.imag))}
-    if (kind.__module__, kind.__qualname__) == ("fractions", "Fraction"):
-        return {"q": inner((int(value.numerator), int(value.denominator)))}
-    if (kind.__module__, kind.__qualname__) == ("decimal", "Decimal"):
-        return {"m": str.__str__(str(value))}
-    if kind.__module__ == "numpy" and getattr(value, "shape", None) == () and hasattr(value, "item"):
-        item = value.item()
-        if type(item) in (bool, int, float, complex, str, bytes):
-            return encode(item, depth, budget)
-    raise NotPlainData(f"{kind.__module__}.{kind.__qualname__} is not plain data")
-
-
-def decode(node: Any, opaque: Callable[[dict[str, Any]], Any] | None = None) -> Any:  # noqa: C901, PLR0912 - a table
-    """Turn tagged data into builtin objects; `opaque(node)` makes what stands for references and builtins.
-
-    Raises ValueError, TypeError or KeyError where the data is not what `encode` writes: it came from the candidate.
-    """
-    if node is None or isinstance(node, (bool, int, float, str)):
-        return node
-    if isinstance(node, list):
-        return [decode(i, opaque) for i in node]
-    ((tag, body),) = node.items()
-    if tag == "t":
-        return tuple(decode(i, opaque) for i in body)
-    if tag == "d":
-        return dict(
-            zip(countable([decode(k, opaque) for k, _ in body]), [decode(v, opaque) for _, v in body], strict=True)
-        )
-    if tag == "s":
-        result: set[Any] = set()
-        result.update(frozenset(countable([decode(i, opaque) for i in body])))  # as a literal does: the order follows
-        return result
-    if tag == "z":
-        return frozenset(countable([decode(i, opaque) for i in body]))
-    if tag == "b":
-        return bytes.fromhex(body)
-    if tag == "f":
-        return float(body)
-    if tag == "c":
-        return complex(decode(body[0]), decode(body[1]))
-    if tag == "i":
-        return int(body, 16)
-    if tag == "q":
-        from fractions import Fraction  # imported where there is one: each costs a start of the sandbox milliseconds
-
-        numerator, denominator = (int(decode(i)) for i in body)
-        if not denominator or max(numerator.bit_length(), denominator.bit_length()) > MAX_EXPONENT:
-            raise ValueError("not a fraction")
-        return Fraction(numerator, denominator)
-    if tag == "m":
-        from decimal import Decimal
-
-        try:
-            number = Decimal(body)
-        except ArithmeticError as e:
-            raise ValueError(f"not a decimal: {e}") from None
-        if number.is_snan() or (number.is_finite() and abs(number.adjusted()) > MAX_EXPONENT):
-            raise ValueError("a decimal that can't be compared")
-        return number
-    if opaque is None:
-        raise ValueError(f"unknown tag {tag!r}")
-    return opaque(node)
-
-
-def countable(items: list[Any]) -> list[Any]:
-    """Items for a set or the keys of a dict; very many of one hash would take the square of their number in time."""
-    if len(items) > MAX_SAME_HASH:
-        counts: dict[int, int] = {}
-        for item in items:
-            counts[hash(item)] = counts.get(hash(item), 0) + 1
-        if sum(c * c for c in counts.values()) > 5 * MAX_SAME_HASH**2 + len(items):
-            raise ValueError("too many items of one hash")
-    return items
-
-
-# ---------------------------------------------------------------------------------------------------- names
-
-
-def free_names(source: str) -> set[str]:
-    """Names that code looks up and no module-level code of it binds, builtins included: {"List", "gcd"} of
-    `def f(a: List): return gcd(*a)`.
-    """
-    import symtable
-
-    top = symtable.symtable(source, "names", "exec")
-    read: set[str] = set()
-    bound: set[str] = set()
-    tables = [top]
-    while tables:
-        table = tables.pop()
-        tables.extend(table.get_children())
-        for symbol in table.get_symbols():
-            outer = table is top or symbol.is_global()
-            if outer and symbol.is_referenced():
-                read.add(symbol.get_name())
-            if outer and (symbol.is_assigned() or symbol.is_imported()):
-                bound.add(symbol.get_name())
-    return read - bound
-
-
-def add_prelude(names: set[str], namespace: dict[str, Any]) -> set[str]:
-    """Give code the names that official graders import for it (`List`, `defaultdict`, `math`, `gcd`), never a builtin.
-
-    Only names that the code uses are looked up, so nothing is imported for code that imports what it needs.
-    Returns the names that were found.
-    """
-    wanted = {n for n in names if not hasattr(builtins, n) and n not in namespace and not n.startswith("_")}
-    found = wanted & set(PRELUDE_MODULES)
-    for name in found:
-        namespace[name] = __import__(name)
-    for module_name in PRELUDE_MODULES:
-        missing = wanted - found
-        if not missing:
-            break
-        if module_name in ("sys", "os", "time"):
-            continue  # their functions are too generic to be meant: `path`, `name`, `open`
-        module = __import__(module_name)
-        exported = set(getattr(module, "__all__", None) or (n for n in dir(module) if not n.startswith("_")))
-        for name in missing & exported:
-            namespace[name] = getattr(module, name)
-            found.add(name)
-    if "np" in wanted:
-        try:
-            namespace["np"] = __import__("numpy")
-        except ImportError:
-            pass
-    return found
 
 
 def compiled(source: str, filename: str) -> types.CodeType:
@@ -243,7 +63,7 @@ def prelude_of(source: str) -> dict[str, Any]:
 
 
 def load(source: str, filename: str, namespace: dict[str, Any]) -> None:
-    """Compile and run candidate code in a namespace; compile errors are raised as SyntaxError."""
+    """Compile and run code in a namespace, with the prelude it needs."""
     code = compiled(source, filename)
     namespace.update({k: v for k, v in prelude_of(source).items() if k not in namespace})
     exec(code, namespace)  # noqa: S102 - what the sandbox is for
@@ -348,11 +168,11 @@ def end_main(namespace: dict[str, Any], status: int, *, last: bool) -> int:
     """What Python does at the end of a program, without taking apart what will be gone anyway; the exit status."""
     if last and "threading" in sys.modules:
         try:
-            sys.modules["threading"]._shutdown()  # type: ignore[attr-defined]
+            sys.modules["threading"]._shutdown()
         except BaseException as e:
             sys.excepthook(type(e), e, e.__traceback__)
     if "atexit" in sys.modules:
-        sys.modules["atexit"]._run_exitfuncs()  # type: ignore[attr-defined]
+        sys.modules["atexit"]._run_exitfuncs()
     flushed = flush(sys.stdout)
     namespace.clear()  # files that nobody closed are flushed by that
     flushed = flush(sys.__stdout__) and flushed
@@ -377,14 +197,21 @@ def run_calls(job: dict[str, Any], emit: Callable[[Any], None]) -> int:
     """Define the candidate's names, then answer the steps of the cases one by one."""
     module = types.ModuleType("solution")
     sys.modules["solution"] = module
-    for source, filename in ((job["source"], "solution.py"), (job["setup"], "setup.py")):
-        try:
-            if source:
-                load(source, filename, module.__dict__)
-        except BaseException as e:
-            syntax = isinstance(e, SyntaxError) and e.filename == filename == "solution.py"
-            emit({"syntax_error": trace_of(e, filename)} if syntax else _raised(e, filename))
-            return 1
+    try:
+        code = compiled(job["source"], "solution.py")
+    except SyntaxError as e:
+        emit({"syntax_error": trace_of(e, "solution.py")})
+        return 1
+    module.__dict__.update(prelude_of(job["source"]))
+    filename = "solution.py"
+    try:
+        exec(code, module.__dict__)  # noqa: S102 - what the sandbox is for
+        if job["setup"]:
+            filename = "setup.py"
+            load(job["setup"], filename, module.__dict__)
+    except BaseException as e:
+        emit(_raised(e, filename))
+        return 1
     emit({"loaded": True})
     for case in job["cases"]:
         results: list[Any] = []
@@ -486,11 +313,7 @@ def run(job: dict[str, Any], answer_fd: int) -> None:
 
     if job["kind"] == "script":
         run_scripts(job, emit)
-    if job["kind"] == "calls":
-        status = run_calls(job, emit)
-    else:
-        from inside_check import run_check
-
-        status = run_check(job, emit)
+    work = run_calls if job["kind"] == "calls" else sys.modules["inside_check"].run_check
+    status = work(job, emit)
     flush(sys.stdout)
     os._exit(status)  # nothing that the candidate left running or registered has a say after the answers

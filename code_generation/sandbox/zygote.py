@@ -23,15 +23,17 @@ import select
 import signal
 import sys
 import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-HERE = os.path.dirname(os.path.abspath(__file__))
-sys.path[:0] = [HERE, os.path.dirname(HERE)]
-import inside  # noqa: E402
-import inside_check  # noqa: E402, F401 - for programs of the kind `check`
-import walls  # noqa: E402
+if TYPE_CHECKING:
+    from code_generation.sandbox import inside, walls
+else:
+    sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+    import inside
+    import inside_check  # noqa: F401 - for programs of the kind `check`
+    import walls
 
-del sys.path[:2]
+    del sys.path[0]
 
 STACK = 112 << 20  # what the kernel leaves room for below the libraries
 ANSWER_FD = 3
@@ -39,8 +41,6 @@ MOST_FDS = 256
 REQUEST_CAP = 1 << 16
 FIRST_LOOK_S, LOOK_S = 0.05, 0.1
 """How soon and how often a run that takes its time is looked at."""
-MOST_WALL = 3
-"""Times its wall-clock limit that a run may take where the machine is too busy to let it run."""
 
 PRELOAD = (
     "bisect", "collections", "copy", "datetime", "functools", "heapq", "itertools", "json", "linecache", "math",
@@ -76,8 +76,6 @@ def main() -> None:
     _limit(resource.RLIMIT_STACK, STACK)
     spec.clear()
     sys.argv = ["main.py"]
-    for name in ("inside", "inside_check", "walls", "syscalls"):
-        sys.modules[name].__dict__.pop("__file__", None)
     gc.collect()
     gc.freeze()
     gc.disable()
@@ -85,7 +83,7 @@ def main() -> None:
     serve(control, level, broken)
 
 
-def serve(control: _socket.socket, level: Any, broken: int) -> None:
+def serve(control: _socket.socket, level: walls.Full | walls.Weak, broken: int) -> None:
     """Fork a run for every request until the other side hangs up; returns in the forked process, when it is done."""
     while True:
         data, ancillary, _, _ = control.recvmsg(REQUEST_CAP, _socket.CMSG_SPACE(5 * 4))
@@ -102,7 +100,7 @@ def serve(control: _socket.socket, level: Any, broken: int) -> None:
             if child == 0:
                 try:
                     job = become_candidate(level, limits, fds)
-                except BaseException as e:  # noqa: BLE001
+                except BaseException as e:
                     os.write(broken, repr(e).encode())
                     os._exit(1)
                 os.closerange(ANSWER_FD + 1, MOST_FDS)
@@ -117,10 +115,10 @@ def serve(control: _socket.socket, level: Any, broken: int) -> None:
         control.send(marshal.dumps(report))
 
 
-def become_candidate(level: Any, limits: dict[str, Any], fds: list[int]) -> dict[str, Any]:
+def become_candidate(level: walls.Full | walls.Weak, limits: dict[str, Any], fds: list[int]) -> dict[str, Any]:
     """In the child: take the descriptors, the walls and the limits; the job that is to be run then."""
     job_fd, stdin, stdout, stderr, answers = fds
-    job = marshal.loads(os.pread(job_fd, os.fstat(job_fd).st_size, 0))  # noqa: S302 - from the grader
+    job: dict[str, Any] = marshal.loads(os.pread(job_fd, os.fstat(job_fd).st_size, 0))  # noqa: S302 - from the grader
     os.setsid()
     signal.signal(signal.SIGINT, signal.default_int_handler)
     for place, fd in enumerate((stdin, stdout, stderr)):
@@ -147,28 +145,28 @@ def _limit(kind: int, soft: int, hard: int | None = None) -> None:
     resource.setrlimit(kind, (min(soft, allowed), min(soft if hard is None else hard, allowed)))
 
 
-def watch(child: int, limits: dict[str, Any], level: Any, control: _socket.socket) -> dict[str, Any]:
+def watch(
+    child: int, limits: dict[str, Any], level: walls.Full | walls.Weak, control: _socket.socket
+) -> dict[str, Any]:
     """Wait for the run's end or a limit, then end and reap all it left; what it did and used."""
     started = time.monotonic()
     pidfd = os.pidfd_open(child)
     events = select.poll()
     events.register(pidfd, select.POLLIN)
     events.register(control.fileno(), select.POLLIN)
-    stopped, look_s, given_s = "", FIRST_LOOK_S, limits["wall_s"]
+    stopped, look_s = "", FIRST_LOOK_S
     while not stopped:
-        left = started + given_s - time.monotonic()
+        left = started + limits["wall_s"] - time.monotonic()
         ready = [fd for fd, _ in events.poll(max(0, min(look_s, left)) * 1000)]
         if pidfd in ready:
             break
         if ready:  # the grader is gone
             level.end_all(child)
             os._exit(1)
-        stopped = broken_limit(level.processes(child), limits, level)
-        if left <= 0 and not stopped:
-            fair_s = limits["wall_s"] + starved_s(level.processes(child), child)
-            stopped = "time" if fair_s - given_s < LOOK_S or given_s >= MOST_WALL * limits["wall_s"] else ""
-            given_s = fair_s
         look_s = LOOK_S
+        stopped = broken_limit(child, limits, level)
+        if left <= 0 and not stopped:
+            stopped = "starved" if is_starved(level.processes(child), child, limits["wall_s"]) else "time"
     wall_s = time.monotonic() - started
     os.close(pidfd)
     level.end_all(child)
@@ -182,8 +180,11 @@ def watch(child: int, limits: dict[str, Any], level: Any, control: _socket.socke
     }
 
 
-def broken_limit(pids: list[int], limits: dict[str, Any], level: Any) -> str:
-    """Which limit that the kernel does not watch a run has passed; empty where none."""
+def broken_limit(child: int, limits: dict[str, Any], level: walls.Full | walls.Weak) -> str:
+    """Which limit that the kernel does not watch, or not soon enough, a run has passed; empty where none."""
+    pids = level.processes(child)
+    if sum(ran for ran, _ in walls.times_s(child)) > limits["timeout_s"]:
+        return "time"
     if level.disk_is_full(limits["disk_mb"]):
         return "disk"
     if len(pids) > limits["processes"]:
@@ -191,9 +192,16 @@ def broken_limit(pids: list[int], limits: dict[str, Any], level: Any) -> str:
     return "memory" if len(pids) > 1 and too_big(pids, limits["memory_mb"]) else ""
 
 
-def starved_s(pids: list[int], child: int) -> float:
-    """Time that is not the program's fault: a lone process that was ready to run while others had the processors."""
-    return walls.starved_s(child) if len(pids) <= 1 else 0.0
+def is_starved(pids: list[int], child: int, wall_s: float) -> bool:
+    """Whether others, and not the run itself, kept it from getting done: a lone process, one busy thread of which was
+    always ready to run, and was not let for a good part of the time.
+    """
+    threads = sorted(walls.times_s(child))
+    if len(pids) > 1 or not threads:
+        return False
+    ran, waited = threads.pop()
+    mostly, hardly = 0.8 * wall_s, 0.1 * wall_s
+    return ran + waited > mostly and waited > hardly and sum(other for other, _ in threads) < hardly
 
 
 def too_big(pids: list[int], memory_mb: int) -> bool:
@@ -202,7 +210,7 @@ def too_big(pids: list[int], memory_mb: int) -> bool:
 
 
 def reap(child: int) -> tuple[int, float, int]:
-    """Collect all ended processes: the raw exit status of `child`, CPU seconds of all, the largest one's peak in KiB."""
+    """Collect all ended processes: raw exit status of `child`, CPU seconds of all, the largest one's peak in KiB."""
     status, cpu_s, memory_kb = 0, 0.0, 0
     while True:
         try:

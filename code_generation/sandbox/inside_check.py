@@ -1,4 +1,4 @@
-"""The data set's own test code, run in the sandbox WITHOUT the candidate; standard library and `inside` only.
+"""The data set's own test code, run in the sandbox WITHOUT the candidate; standard library only.
 
 Every name that belongs to the candidate is a `Remote`: using it looks the answer up in what the candidate said to the
 same step before. A step that has no answer yet is asked for; the grader has the candidate answer it, in a process of
@@ -17,11 +17,15 @@ import os
 import types
 from typing import TYPE_CHECKING, Any
 
-from inside import NotPlainData, add_prelude, decode, encode, free_names
-
 if TYPE_CHECKING:
     import ast
     from collections.abc import Callable, Iterator
+
+    from code_generation.sandbox.plain_data import NotPlainData, decode, encode
+    from code_generation.sandbox.prelude import add_prelude, free_names
+else:
+    from plain_data import NotPlainData, decode, encode
+    from prelude import add_prelude, free_names
 
 MAX_GUESSES = 10_000
 JUDGING = {n for kind in (str, bytes) for n in dir(kind) if n.startswith("is")} | {

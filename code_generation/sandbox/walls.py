@@ -20,12 +20,11 @@ import os
 import signal
 import stat
 import struct
-import sys
 import time
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from code_generation.executors.syscalls import install_filter
+    from code_generation.sandbox.syscalls import install_filter
 else:
     from syscalls import install_filter
 
@@ -263,7 +262,7 @@ class Weak:
     def __init__(self, spec: dict[str, Any]) -> None:
         self.visible: list[tuple[str, str]] = spec["visible"]
         self.place: str = spec["work"]
-        self.home, self.temporary = f"{self.place}/home", f"{self.place}/tmp"
+        self.home, self.temporary = os.path.join(self.place, "home"), os.path.join(self.place, "tmp")
         leave_session()
 
     def enter(self, inherited: list[int]) -> None:
@@ -372,14 +371,14 @@ class Restricted(Weak):
         return [child]
 
 
-LEVELS = {"full": Full, "restricted": Restricted, "weak": Weak}
+LEVELS: dict[str, type[Full | Weak]] = {"full": Full, "restricted": Restricted, "weak": Weak}
 
 
 def remake(place: str, folders: tuple[str, ...]) -> int:
     """Delete what lies in a folder, whatever its rights are, and make others anew; 0 where that worked."""
-    import shutil  # noqa: PLC0415 - needed after tests that leave something behind only
+    import shutil
 
-    def unlock(function: Any, path: str, _: object) -> None:
+    def unlock(_: object, path: str, __: object) -> None:
         try:
             os.chmod(os.path.dirname(path), 0o700)
             os.chmod(path, 0o700)
@@ -465,13 +464,14 @@ def proportional_mb(pids: list[int]) -> float:
     return kib / 1024
 
 
-def starved_s(pid: int) -> float:
-    """Seconds that some thread of a process was ready to run and was not let; 0 where that is not known."""
-    longest = 0.0
+def times_s(pid: int) -> list[tuple[float, float]]:
+    """For each thread of a process: seconds it ran, seconds it was ready to run and was not let. Empty: not known."""
+    found = []
     try:
         for task in os.listdir(f"/proc/{pid}/task"):
             with open(f"/proc/{pid}/task/{task}/schedstat", "rb") as f:
-                longest = max(longest, int(f.read().split()[1]) / 1e9)
-    except (OSError, ValueError, IndexError):
+                ran, waited = f.read().split()[:2]
+            found.append((int(ran) / 1e9, int(waited) / 1e9))
+    except (OSError, ValueError):
         pass
-    return longest
+    return found

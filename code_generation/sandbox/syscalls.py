@@ -39,8 +39,9 @@ fremovexattr 199 16, removexattrat 466 466, utime 132 -, utimes 235 -, futimesat
 file_setattr 469 469
 """
 
-ONLY_ITSELF = "sched_setparam 142 118, sched_setscheduler 144 119, sched_setaffinity 203 122, sched_setattr 314 274, " \
-    "prlimit64 302 261"  # fmt: skip
+ONLY_ITSELF = """
+sched_setparam 142 118, sched_setscheduler 144 119, sched_setaffinity 203 122, sched_setattr 314 274, prlimit64 302 261
+"""
 """Allowed where the first argument, a process id, is 0."""
 
 ARCH = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
@@ -93,12 +94,11 @@ def filter_code(*, alone: bool) -> Code:
     code += when(SOCKET[column], [(GIVE, 0, 0, REFUSE)])
     for number in (KILL[column], TGKILL[column]):
         code += when(number, only(0, (os.getpid(),)))
-    no_address = [(LOAD, 0, 0, ARGUMENTS_AT + 8 * 4 + half) for half in (0, 4)]
-    code += when(
-        SENDTO[column],
-        [no_address[0], (EQUAL, 1, 0, 0), (GIVE, 0, 0, REFUSE), no_address[1], (EQUAL, 1, 0, 0), (GIVE, 0, 0, REFUSE)]
-        + [(GIVE, 0, 0, ALLOW)],
-    )
+    for half in (0, 4):  # of a pointer
+        code += when(
+            SENDTO[column], [(LOAD, 0, 0, ARGUMENTS_AT + 8 * 4 + half), (EQUAL, 1, 0, 0), (GIVE, 0, 0, REFUSE)]
+        )
+        code += [(LOAD, 0, 0, NUMBER_AT)]
     code += when(FCNTL[column], never(1, (F_SETOWN, F_SETOWN_EX)))
     code += when(IOCTL[column], never(1, (FIOSETOWN, SIOCSPGRP)))
     return [*code, (GIVE, 0, 0, ALLOW)]
@@ -111,7 +111,7 @@ def numbers(table: str, column: int) -> list[int]:
 
 
 def when(number: int, body: Code) -> Code:
-    """Instructions for one system call; `body` ends with a decision on every path."""
+    """Instructions for one system call; a `body` that gives no decision goes on with what follows."""
     return [(EQUAL, 0, len(body), number), *body]
 
 
