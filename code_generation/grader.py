@@ -35,6 +35,8 @@ BUDGET = 4
 BUDGET_S = 10.0
 BATCH = 100
 """Tests that share a process at most in mode `batch`."""
+LARGE = 256 << 10
+"""Bytes of an answer that is judged in a thread: the event loop has other things to do."""
 LEAST_MEMORY_MB = 64
 """Below this the interpreter itself does not start."""
 TEXT_LIMIT = 2000
@@ -213,7 +215,9 @@ class TestExecutionGrader:
         if test.type == "assert":
             return await self._run_assert(candidate.problem, candidate.code, test, candidate.limits)
         (case,) = (await self.executor.run(build_program(*candidate.of([number])))).cases
-        return await asyncio.to_thread(_judge, candidate.problem, test, case)
+        if len(case.stdout) + case.answer_bytes > LARGE:
+            return await asyncio.to_thread(_judge, candidate.problem, test, case)
+        return _judge(candidate.problem, test, case)
 
     async def _run_assert(self, problem: CodeProblem, code: str, test: TestCase, limits: Limits) -> Outcome:
         """Alternate between the test's code, which never meets the candidate, and the candidate, which answers its

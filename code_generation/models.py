@@ -238,6 +238,8 @@ class CaseResult(Struct, frozen=True, kw_only=True):
     fact about the program."""
     answers: list[JsonValue] = field(default_factory=list)
     """One per step that was answered, as tagged plain data, see `sandbox.plain_data`."""
+    answer_bytes: int = 0
+    """How long the answers were as they came."""
     stdout: bytes = b""
     stderr: str = ""
     """At most 64 KiB, for people to read."""

@@ -83,9 +83,9 @@ class Box:
         except BaseException:
             box.end()
             raise
-        if "refused" in said:
+        if isinstance(said, str):
             box.end()
-            raise SandboxUnavailable(said["refused"])
+            raise SandboxUnavailable(said)
         return box
 
     async def run(self, limits: dict[str, Any], files: MemoryFiles) -> dict[str, Any]:
@@ -98,14 +98,21 @@ class Box:
         fds = array("i", files.fds)
         self._control.sendmsg([marshal.dumps(limits)], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, fds)])
         report = await self._receive(limits["wall_s"] + GRACE_S)
-        if "fault" in report:
-            raise SandboxLost(report["fault"])
-        if report["stopped"] == "starved":
-            msg = f"the machine is too busy: {report['cpu_s']:.1f} s of CPU in {report['wall_s']:.1f} s"
+        if isinstance(report, str):
+            raise SandboxLost(report)
+        stopped, exit_code, cpu_s, wall_s, memory_kb = report
+        if stopped == "starved":
+            msg = f"the machine is too busy: {cpu_s:.1f} s of CPU in {wall_s:.1f} s"
             raise Starved(msg)
-        return report
+        return {
+            "stopped": stopped,
+            "exit": exit_code,
+            "cpu_s": cpu_s,
+            "wall_s": wall_s,
+            "memory_mb": memory_kb / 1024,
+        }
 
-    async def _receive(self, limit_s: float) -> dict[str, Any]:
+    async def _receive(self, limit_s: float) -> Any:
         try:
             async with asyncio.timeout(limit_s):
                 data = await asyncio.get_running_loop().sock_recv(self._control, REPORT_CAP)
@@ -116,8 +123,7 @@ class Box:
             tail = self._log.read("log", STDERR_CAP).decode(errors="replace").strip().rpartition("\n")[2]
             msg = f"the sandbox ended without a report{': ' + tail if tail else ''}"
             raise SandboxLost(msg)
-        report: dict[str, Any] = marshal.loads(data)  # noqa: S302 - from the zygote, which no candidate can reach
-        return report
+        return marshal.loads(data)  # noqa: S302 - from the zygote, which no candidate can reach
 
     def end(self) -> None:
         """End the zygote and all in it, at once. Safe to call twice."""

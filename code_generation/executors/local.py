@@ -10,12 +10,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 import marshal
 import os
 import re
 import shutil
-import signal
 import site
 import sys
 import tempfile
@@ -26,7 +24,8 @@ import msgspec
 
 from code_generation.concurrency import all_of
 from code_generation.errors import ExecutorError, SandboxUnavailable
-from code_generation.executors.box import STDERR_CAP, Box, MemoryFiles, Starved
+from code_generation.executors.box import Box, MemoryFiles, Starved
+from code_generation.executors.replies import read_batch, read_result
 from code_generation.models import Case, CaseResult, ExecutionResult, Limits, Program
 
 if TYPE_CHECKING:
@@ -36,12 +35,14 @@ LEVELS = ("full", "restricted", "weak")
 """Best first. Below `restricted` nothing runs unless it is asked for."""
 WALL_GRACE_S = 2.0
 """Wall-clock seconds a test may take beyond its CPU limit."""
-ANSWERS_CAP = 32 << 20
-SCRIPT_ANSWERS_CAP = 64 << 10
-"""A program that prints its answer has nothing else to say than how it failed."""
+FILES = ("job", "stdin", "stdout", "stderr", "answers")
+CODES = 256
+"""Candidates whose compiled code is kept."""
+COMPILE_AFTER = 2
+"""Runs before it pays to compile apart from them."""
+LARGEST_CODE = 16 << 20
 LARGE = 256 << 10
 """Bytes of output that are read in a thread: the event loop has other things to do."""
-LONGEST_INT = 20
 TRIES = 3
 NUMPY = re.compile(r"\bnumpy\b|\bnp\.")
 
@@ -96,6 +97,7 @@ class SubprocessExecutor:
         self._slots = asyncio.Semaphore(self.workers)
         self._alone = asyncio.Lock()
         self._idle: dict[str, list[_Place]] = {"plain": [], "numpy": []}
+        self._codes: dict[tuple[str, str], bytes | int] = {}
         self._folder: str | None = None
         self._packages = [p for p in dict.fromkeys((*site.getsitepackages(), *sys.path)) if p.endswith("-packages")]
 
@@ -167,7 +169,7 @@ class SubprocessExecutor:
         if self._folder is None:
             msg = "the executor is not open: use it in `async with`"
             raise ExecutorError(msg)
-        if program.batch and len(program.cases) > 1:
+        if program.batch or len(program.cases) == 1:
             return ExecutionResult(cases=await self._run_cases(program, program.cases))
         found = await all_of(*(self._run_cases(program, [case]) for case in program.cases))
         return ExecutionResult(cases=[results[0] for results in found])
@@ -190,20 +192,23 @@ class SubprocessExecutor:
     @contextlib.asynccontextmanager
     async def _several(self, slots: int) -> AsyncIterator[None]:
         """That many slots; who wants more than one waits for who else does, lest each holds what the other needs."""
+        if slots == 1:
+            async with self._slots:
+                yield
+            return
         async with contextlib.AsyncExitStack() as held:
-            if slots > 1:
-                await held.enter_async_context(self._alone)
+            await held.enter_async_context(self._alone)
             for _ in range(slots):
                 await held.enter_async_context(self._slots)
             yield
 
     async def _run_once(self, program: Program, cases: list[Case]) -> list[CaseResult]:
-        limits = msgspec.structs.asdict(program.limits) | {"wall_s": program.limits.timeout_s + WALL_GRACE_S}
         texts = [case.stdin.encode("utf-8", "surrogatepass") for case in cases]
         several = len(cases) > 1
         job = {
             "kind": program.kind,
             "source": program.source,
+            "code": None if several else await self._compiled(program),
             "setup": program.setup,
             "names": program.names,
             "cases": [
@@ -211,16 +216,46 @@ class SubprocessExecutor:
                 for text, case in zip(texts, cases, strict=True)
             ],
         }
+        read = read_batch if several else read_result
+        with MemoryFiles(*FILES) as files:
+            report = await self._run_job(program, job, files, b"" if several else texts[0])
+            if files.size("stdout") + files.size("answers") > LARGE:
+                return await asyncio.to_thread(read, program, report, files, len(cases))
+            return read(program, report, files, len(cases))
+
+    async def _run_job(
+        self, program: Program, job: dict[str, Any], files: MemoryFiles, stdin: bytes = b""
+    ) -> dict[str, Any]:
+        """One run of a zygote; what it reports."""
+        files.write("job", marshal.dumps(job))
+        files.write("stdin", stdin)
+        limits = msgspec.structs.asdict(program.limits) | {"wall_s": program.limits.timeout_s + WALL_GRACE_S}
         async with self._box("numpy" if NUMPY.search(program.source) else "plain") as box:
-            with MemoryFiles("job", "stdin", "stdout", "stderr", "answers") as files:
-                files.write("job", marshal.dumps(job))
-                if not several:
-                    files.write("stdin", texts[0])
-                report = await box.run(limits, files)
-                read = _read_batch if several else _read_result
-                if files.size("stdout") + files.size("answers") > LARGE:
-                    return await asyncio.to_thread(read, program, report, files, len(cases))
-                return read(program, report, files, len(cases))
+            return await box.run(limits, files)
+
+    async def _compiled(self, program: Program) -> bytes | None:
+        """A candidate's code as a run of the kind `compile` gives it, once it has run a few times: compiling is half of
+        a small run. It is the candidate's as its source is, and never read outside of the sandbox.
+        """
+        key = (program.kind, program.source)
+        known = self._codes.get(key, 0)
+        if isinstance(known, bytes):
+            return known
+        if program.kind == "check":
+            return None
+        self._codes[key] = known + 1
+        while len(self._codes) > CODES:
+            del self._codes[next(iter(self._codes))]
+        if known != COMPILE_AFTER:
+            return None
+        job = {"kind": "compile", "compile": program.kind, "source": program.source}
+        with MemoryFiles(*FILES) as files:
+            report = await self._run_job(program, job, files)
+            if report["stopped"] or report["exit"] != 0:
+                return None
+            code = files.read("answers", LARGEST_CODE)
+        self._codes[key] = code
+        return code
 
     @contextlib.asynccontextmanager
     async def _box(self, kind: str) -> AsyncIterator[Box]:
@@ -308,106 +343,3 @@ def _listener() -> Iterator[int]:
 
     with socket.create_server(("127.0.0.1", 0)) as server:
         yield server.getsockname()[1]
-
-
-# ---------------------------------------------------------------------------------------------------- what came back
-# Everything but the zygote's report was written by the candidate: data, no more.
-
-
-def _read_result(program: Program, report: dict[str, Any], files: MemoryFiles, _: int) -> list[CaseResult]:
-    """The result of a run of one case."""
-    limits = program.limits
-    lines = _read_answers(files, SCRIPT_ANSWERS_CAP if program.kind == "script" else ANSWERS_CAP)
-    loaded = program.kind != "calls" or {"loaded": True} in lines[:1]
-    answers = [a for a in lines if "loaded" not in a]
-    failed = next((a for a in answers if "syntax_error" in a or "raised" in a), {})
-    stderr = files.read("stderr", STDERR_CAP).decode(errors="replace")
-    kind, error = _broken_limit(program, report, files)
-    if kind != "ok":
-        pass
-    elif "syntax_error" in failed:
-        kind, error = "syntax_error", str(failed["syntax_error"])
-    elif "MemoryError" in failed.get("raised", ()):
-        kind, error = "memory_limit", f"used more than {limits.memory_mb} MiB\n{failed.get('trace', '')}"
-    elif report["exit"] != 0:
-        kind, error = "runtime_error", str(failed.get("trace") or stderr or f"ended with exit status {report['exit']}")
-    return [
-        CaseResult(
-            status=kind,  # type: ignore[arg-type]
-            answers=answers,
-            stdout=files.read("stdout", limits.output_mb << 20),
-            stderr=stderr,
-            error=error,
-            loaded=loaded and kind != "syntax_error",
-            cpu_s=report["cpu_s"],
-            wall_s=report["wall_s"],
-            memory_mb=report["memory_mb"],
-        )
-    ]
-
-
-def _broken_limit(program: Program, report: dict[str, Any], files: MemoryFiles) -> tuple[str, str]:
-    """Status and reason where a limit was passed; ok where none was."""
-    limits = program.limits
-    written = max(files.size(name) for name in ("stdout", "stderr", "answers"))
-    if report["stopped"] == "time" or report["cpu_s"] > limits.timeout_s or report["exit"] == -signal.SIGXCPU:
-        return "timeout", f"did not finish within {limits.timeout_s:g} s"
-    if report["stopped"] == "memory":
-        return "memory_limit", f"its processes together used more than {limits.memory_mb} MiB"
-    if report["stopped"] == "disk":
-        return "output_limit", f"kept more than {limits.disk_mb} MiB in files"
-    if report["stopped"] == "processes":
-        return "runtime_error", f"started more than {limits.processes} processes"
-    if written >= limits.output_mb << 20:
-        return "output_limit", f"wrote more than {limits.output_mb} MiB"
-    if files.size("answers") > ANSWERS_CAP:
-        return "output_limit", f"answered with more than {ANSWERS_CAP >> 20} MiB"
-    return "ok", ""
-
-
-def _read_batch(program: Program, report: dict[str, Any], files: MemoryFiles, count: int) -> list[CaseResult]:
-    """The results of cases that shared a process: those that came to a good end, `not_run` for all others."""
-    results: list[CaseResult] = []
-    answers: list[Any] = []
-    start, kind = 0, _broken_limit(program, report, files)[0]
-    for line in _read_answers(files, ANSWERS_CAP) if kind in {"ok", "timeout"} else []:
-        if "done" not in line:
-            answers += [line] if "loaded" not in line else []
-            continue
-        end = line["done"] if isinstance(line["done"], int) else 0
-        if len(results) == count or not start <= end <= files.size("stdout"):
-            break
-        stdout = files.read("stdout", end - start, start)
-        share = {key: report[key] / count for key in ("cpu_s", "wall_s")}
-        results.append(CaseResult(status="ok", answers=answers, stdout=stdout, memory_mb=report["memory_mb"], **share))
-        answers, start = [], end
-    return results + [CaseResult(status="not_run")] * (count - len(results))
-
-
-def _read_answers(files: MemoryFiles, cap: int) -> list[dict[str, Any]]:
-    """Lines of the answer file that are JSON objects; what comes after the first that is not is left out."""
-    found: list[dict[str, Any]] = []
-    for line in files.read("answers", cap).split(b"\n"):
-        try:
-            value = json.loads(line, parse_int=_short_int)
-        except (ValueError, RecursionError):
-            break
-        if not isinstance(value, dict) or not _is_answer(value):
-            break
-        found.append(value)
-    return found
-
-
-def _short_int(text: str) -> int:
-    """An integer as `plain_data.encode` writes it; a longer one is forged, and slow to read."""
-    if len(text) > LONGEST_INT:
-        msg = "an integer too long"
-        raise ValueError(msg)
-    return int(text)
-
-
-def _is_answer(value: dict[str, Any]) -> bool:
-    """Whether an object has the shape that `inside` gives it; the candidate may have written it itself."""
-    texts = all(isinstance(value.get(k, ""), str) for k in ("trace", "text", "syntax_error", "missing", "opaque"))
-    raised = value.get("raised", [])
-    return texts and isinstance(raised, list) and all(isinstance(name, str) for name in raised)

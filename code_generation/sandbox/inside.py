@@ -37,6 +37,41 @@ else:
 RECURSION_LIMIT = 50_000  # what official graders of the field set
 
 
+def code_of(job: dict[str, Any], filename: str) -> tuple[types.CodeType, dict[str, Any]]:
+    """The candidate's code, and what it needs of the prelude: compiled here, or in a run of the kind `compile`.
+
+    Raises SyntaxError, whatever is wrong with the source.
+    """
+    source = job["source"]
+    namespace: dict[str, Any] = {}
+    if job["code"]:
+        import marshal
+
+        code, names = marshal.loads(job["code"])  # noqa: S302 - the candidate's, as its source is
+        if names:
+            add_prelude(set(names), namespace)
+        remember(source, filename)
+        return code, namespace
+    return compiled(source, filename), prelude_of(source)
+
+
+def run_compile(job: dict[str, Any], answer_fd: int) -> None:
+    """Compile the candidate, run nothing of it: what `code_of` wants goes out as bytes, to be given to later runs."""
+    import marshal
+
+    filename = "main.py" if job["compile"] == "script" else "solution.py"
+    data = marshal.dumps((compiled(job["source"], filename), sorted(prelude_of(job["source"]))))
+    while data:
+        data = data[os.write(answer_fd, data) :]
+
+
+def remember(source: str, filename: str) -> None:
+    """Let tracebacks show the lines of a source that is in no file."""
+    import linecache
+
+    linecache.cache[filename] = (len(source), None, source.splitlines(keepends=True), filename)
+
+
 def compiled(source: str, filename: str) -> types.CodeType:
     """Compile candidate code; whatever is wrong with it is a SyntaxError."""
     source = source.removeprefix("\ufeff")
@@ -46,9 +81,7 @@ def compiled(source: str, filename: str) -> types.CodeType:
         raise
     except (ValueError, OverflowError, RecursionError, MemoryError) as e:  # null bytes, too deep
         raise SyntaxError(f"{type(e).__name__}: {e}") from None
-    import linecache
-
-    linecache.cache[filename] = (len(source), None, source.splitlines(keepends=True), filename)
+    remember(source, filename)
     return code
 
 
@@ -97,13 +130,12 @@ def run_scripts(job: dict[str, Any], emit: Callable[[Any], None]) -> None:
     """Run the candidate as `__main__`, once a case, and end the process as Python would."""
     cases, source = job["cases"], job["source"]
     exit_now = os._exit
-    job.clear()
     try:
-        code = compiled(source, "main.py")
-        prelude = prelude_of(source)
+        code, prelude = code_of(job, "main.py")
     except SyntaxError as e:
         emit({"syntax_error": trace_of(e, "main.py")})
         exit_now(1)
+    job.clear()
     for number, case in enumerate(cases):
         if case["stdin"] is not None:
             feed(case["stdin"])
@@ -198,11 +230,11 @@ def run_calls(job: dict[str, Any], emit: Callable[[Any], None]) -> int:
     module = types.ModuleType("solution")
     sys.modules["solution"] = module
     try:
-        code = compiled(job["source"], "solution.py")
+        code, prelude = code_of(job, "solution.py")
     except SyntaxError as e:
         emit({"syntax_error": trace_of(e, "solution.py")})
         return 1
-    module.__dict__.update(prelude_of(job["source"]))
+    module.__dict__.update(prelude)
     filename = "solution.py"
     try:
         exec(code, module.__dict__)  # noqa: S102 - what the sandbox is for
@@ -303,6 +335,8 @@ def _raised(error: BaseException, filename: str) -> dict[str, Any]:
 def run(job: dict[str, Any], answer_fd: int) -> None:
     """Run the cases of a program and end the process. `job` is a Program as plain data."""
     write = os.write
+    if "random" in job["source"]:
+        sys.modules["random"].seed()  # else every run would draw what the zygote would
 
     def emit(answer: Any) -> None:
         from json import dumps
@@ -311,6 +345,9 @@ def run(job: dict[str, Any], answer_fd: int) -> None:
         while data:
             data = data[write(answer_fd, data) :]
 
+    if job["kind"] == "compile":
+        run_compile(job, answer_fd)
+        os._exit(0)
     if job["kind"] == "script":
         run_scripts(job, emit)
     work = run_calls if job["kind"] == "calls" else sys.modules["inside_check"].run_check

@@ -15,21 +15,21 @@ def free_names(source: str) -> set[str]:
     """Names that code looks up and no module-level code of it binds, builtins included: {"List", "gcd"} of
     `def f(a: List): return gcd(*a)`.
     """
-    import symtable
+    import _symtable as c  # what the module symtable wraps; its objects would cost more than the look
 
-    top = symtable.symtable(source, "names", "exec")
+    top = c.symtable(source, "names", "exec")
     read: set[str] = set()
     bound: set[str] = set()
     tables = [top]
     while tables:
         table = tables.pop()
-        tables.extend(table.get_children())
-        for symbol in table.get_symbols():
-            outer = table is top or symbol.is_global()
-            if outer and symbol.is_referenced():
-                read.add(symbol.get_name())
-            if outer and (symbol.is_assigned() or symbol.is_imported()):
-                bound.add(symbol.get_name())
+        tables.extend(table.children)
+        for name, flags in table.symbols.items():
+            if table is top or (flags >> c.SCOPE_OFF) & c.SCOPE_MASK in (c.GLOBAL_EXPLICIT, c.GLOBAL_IMPLICIT):
+                if flags & c.USE:
+                    read.add(name)
+                if flags & (c.DEF_LOCAL | c.DEF_IMPORT):
+                    bound.add(name)
     return read - bound
 
 

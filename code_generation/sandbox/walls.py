@@ -141,12 +141,13 @@ class Full:
             os.setresgid(self.uid, self.uid, self.uid)
             os.setresuid(self.uid, self.uid, self.uid)
 
-    def end_all(self, child: int) -> None:
-        """Kill every process of this world but this one: one call, which nothing can slip past."""
+    def end_all(self, child: int) -> bool:
+        """Kill every process of this world but this one, in one call that none can slip past; whether there was one."""
         try:
             os.kill(-1, signal.SIGKILL)
         except ProcessLookupError:
-            pass
+            return False
+        return True
 
     def clean(self, disk_mb: int) -> None:
         """See to it that the place to write is empty, untouched and of this size."""
@@ -164,6 +165,8 @@ class Full:
     def _state(self) -> list[Any]:
         """What changes when something is written, or when the owner of a folder changes it."""
         space = os.statvfs(PLACE)
+        if self.uid is not None:  # the folders are root's
+            return [space.f_bfree, space.f_ffree]
         folders = [os.stat(PLACE + name) for name in ("", *WRITABLE)]
         return [space.f_bfree, space.f_ffree, *((s.st_mode, s.st_mtime_ns, s.st_ctime_ns) for s in folders)]
 
@@ -279,18 +282,19 @@ class Weak:
         drop_capabilities()
         install_filter(alone=False)
 
-    def end_all(self, child: int) -> None:
-        """Kill the test's processes as long as some are found."""
+    def end_all(self, child: int) -> bool:
+        """Kill the test's processes as long as some are found; whether any wait to be collected."""
         for _ in range(1000):
             found = [pid for pid in self.processes(child) if not _ended(pid)]
             if not found:
-                return
+                break
             for pid in found:
                 try:
                     os.kill(pid, signal.SIGKILL)
                 except (ProcessLookupError, PermissionError):
                     pass
             time.sleep(0.001)
+        return bool(self.processes(child))
 
     def clean(self, disk_mb: int) -> None:
         """Empty the work folder; in a child, for what that takes is not to be kept in memory."""
@@ -359,12 +363,11 @@ class Restricted(Weak):
         os.close(self.rules)
         install_filter(alone=True)
 
-    def end_all(self, child: int) -> None:
-        """Kill the one process there is."""
-        try:
+    def end_all(self, child: int) -> bool:
+        """Kill the one process there is, unless it is gone."""
+        if child:
             os.kill(child, signal.SIGKILL)
-        except ProcessLookupError:
-            pass
+        return False
 
     def processes(self, child: int) -> list[int]:
         """The one process there is."""

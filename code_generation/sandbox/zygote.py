@@ -5,8 +5,8 @@ It builds its walls once, imports what programs import, and then for every run i
 reaps whatever the run started, empties the place to write, and reports exit status and usage. A fork of a small process
 costs a tenth of starting Python; nothing a run does reaches the zygote's memory, and the next run starts from it.
 
-A request is one message: the limits, and six file descriptors (job, stdin, stdout, stderr, answers; all memory files).
-The report is one message too. The candidate has no descriptor of the control socket, so it can't write one.
+A request is one message: the limits, and five file descriptors (job, stdin, stdout, stderr, answers; all memory files).
+The report is one message too; a text says what went wrong. No candidate has a descriptor of the control socket.
 
 What is covered: the limits on wall time, CPU, memory (of a process and of all together), processes, open files, output
 and disk; the end of everything that was started. What is not covered: see `walls`.
@@ -14,6 +14,7 @@ and disk; the end of everything that was started. What is not covered: see `wall
 
 from __future__ import annotations
 
+import _signal
 import _socket
 import gc
 import marshal
@@ -21,12 +22,15 @@ import os
 import resource
 import select
 import signal
+import struct
 import sys
 import time
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from code_generation.sandbox import inside, walls
+
+    Level = walls.Full | walls.Weak
 else:
     sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
     import inside
@@ -37,150 +41,189 @@ else:
 
 STACK = 112 << 20  # what the kernel leaves room for below the libraries
 ANSWER_FD = 3
+CONTROL_FD = 99  # out of the way of those that a candidate gets
 MOST_FDS = 256
 REQUEST_CAP = 1 << 16
-FIRST_LOOK_S, LOOK_S = 0.05, 0.1
+FDS = struct.Struct("5i")
+FDS_SPACE = _socket.CMSG_SPACE(FDS.size)
+FIRST_LOOK_MS, LOOK_MS = 50, 100
 """How soon and how often a run that takes its time is looked at."""
 
 PRELOAD = (
     "bisect", "collections", "copy", "datetime", "functools", "heapq", "itertools", "json", "linecache", "math",
-    "operator", "random", "re", "string", "symtable", "traceback", "typing", "_sitebuiltins",
+    "operator", "random", "re", "string", "traceback", "typing", "_sitebuiltins",
 )  # fmt: skip
 """What programs of this kind import most. Nothing that imports `threading`, whose hook makes a fork twice as dear."""
 
 
 def main() -> None:
-    """Build the walls and serve; only a candidate's process returns from here."""
+    """Build the walls and serve."""
     spec_fd, control_fd = map(int, sys.argv[1:3])
     with os.fdopen(spec_fd, "rb") as f:
         spec = marshal.load(f)  # noqa: S302 - from the process that started this one, and nobody else
-    control = _socket.socket(fileno=control_fd)
+    os.dup2(control_fd, CONTROL_FD, inheritable=False)
+    os.close(control_fd)
+    control = _socket.socket(fileno=CONTROL_FD)
     level = walls.LEVELS[spec["level"]](spec)
     broken = os.memfd_create("broken")  # where a child says why it did not get as far as the candidate's code
     try:
-        level.enter([control_fd])
+        level.enter([CONTROL_FD])
     except OSError as e:
-        control.send(marshal.dumps({"refused": str(e)}))
+        control.send(marshal.dumps(str(e)))
         os._exit(1)
     sys.path[:] = [p for p in sys.path if p] + spec["packages"]
     os.environ["HOME"] = level.home
-    for name in (*PRELOAD, *spec["preload"]):
-        try:
-            __import__(name)
-        except ImportError:
-            pass  # a package that is not installed: the candidate's import will say so
+    preload((*PRELOAD, *spec["preload"]))
     sys.setrecursionlimit(inside.RECURSION_LIMIT)
     inside.add_site_builtins()
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # a handler would make pid 1 listen to its children
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    _limit(resource.RLIMIT_STACK, STACK)
+    for kind, most in ((resource.RLIMIT_CORE, 0), (resource.RLIMIT_STACK, STACK), (resource.RLIMIT_NOFILE, MOST_FDS)):
+        resource.setrlimit(kind, lowered(kind, most, most))
     spec.clear()
     sys.argv = ["main.py"]
     gc.collect()
     gc.freeze()
     gc.disable()
-    control.send(marshal.dumps({"ready": True}))
+    control.send(marshal.dumps(()))
     serve(control, level, broken)
 
 
-def serve(control: _socket.socket, level: walls.Full | walls.Weak, broken: int) -> None:
-    """Fork a run for every request until the other side hangs up; returns in the forked process, when it is done."""
+def preload(names: tuple[str, ...]) -> None:
+    """Import what programs import. The hook by which `random` seeds itself in each fork is left out: `inside` does that
+    for code that uses it.
+    """
+    register, os.register_at_fork = os.register_at_fork, lambda **_: None
+    for name in names:
+        try:
+            __import__(name)
+        except ImportError:
+            pass  # a package that is not installed: the candidate's import will say so
+    os.register_at_fork = register
+
+
+def serve(control: _socket.socket, level: Level, broken: int) -> None:
+    """Fork a run for every request until the other side hangs up; a forked process does not return.
+
+    After a fork each page that this process writes to costs a fault: what is done for every run is kept short.
+    """
+    events = select.poll()
+    events.register(control.fileno(), select.POLLIN)
+    known: bytes = b""
+    limits: dict[str, Any] = {}
+    ceilings: list[tuple[int, tuple[int, int]]] = []
     while True:
-        data, ancillary, _, _ = control.recvmsg(REQUEST_CAP, _socket.CMSG_SPACE(5 * 4))
+        data, ancillary, _, _ = control.recvmsg(REQUEST_CAP, FDS_SPACE)
         if not data:
             os._exit(0)
-        limits = marshal.loads(data)  # noqa: S302 - from the grader
-        fds = memoryview(ancillary[0][2]).cast("i").tolist()
+        if data != known:
+            known, limits = data, marshal.loads(data)  # noqa: S302 - from the grader
+            ceilings = kernel_limits(limits, level)
+        fds = FDS.unpack(ancillary[0][2])
         try:
             level.clean(limits["disk_mb"])
             child = os.fork()
         except OSError as e:
-            report: dict[str, Any] = {"fault": str(e)}
+            report: Any = str(e)
         else:
             if child == 0:
                 try:
-                    job = become_candidate(level, limits, fds)
+                    job = become_candidate(level, ceilings, fds)
                 except BaseException as e:
                     os.write(broken, repr(e).encode())
                     os._exit(1)
                 os.closerange(ANSWER_FD + 1, MOST_FDS)
                 inside.run(job, ANSWER_FD)
-                return
-            report = watch(child, limits, level, control)
-            if os.fstat(broken).st_size:
-                report = {"fault": os.pread(broken, REQUEST_CAP, 0).decode()}
+            report = watch(child, limits, level, events)
+            if os.lseek(broken, 0, os.SEEK_END):
+                report = os.pread(broken, REQUEST_CAP, 0).decode()
                 os.ftruncate(broken, 0)
         for fd in fds:
             os.close(fd)
         control.send(marshal.dumps(report))
 
 
-def become_candidate(level: walls.Full | walls.Weak, limits: dict[str, Any], fds: list[int]) -> dict[str, Any]:
+def become_candidate(level: Level, ceilings: list[tuple[int, tuple[int, int]]], fds: tuple[int, ...]) -> dict[str, Any]:
     """In the child: take the descriptors, the walls and the limits; the job that is to be run then."""
     job_fd, stdin, stdout, stderr, answers = fds
-    job: dict[str, Any] = marshal.loads(os.pread(job_fd, os.fstat(job_fd).st_size, 0))  # noqa: S302 - from the grader
+    job: dict[str, Any] = marshal.loads(os.pread(job_fd, os.lseek(job_fd, 0, os.SEEK_END), 0))  # noqa: S302 - from the grader
     os.setsid()
-    signal.signal(signal.SIGINT, signal.default_int_handler)
+    _signal.signal(signal.SIGINT, _signal.default_int_handler)  # the module signal would look it up in its enums
     for place, fd in enumerate((stdin, stdout, stderr)):
         os.dup2(fd, place)
     if answers != ANSWER_FD:
         os.dup2(answers, ANSWER_FD, inheritable=False)
     level.confine()
-    mib = 1 << 20
-    seconds = int(limits["timeout_s"]) + 1  # only a backstop: the time that was used decides
-    _limit(resource.RLIMIT_CPU, seconds, seconds + 1)
-    _limit(resource.RLIMIT_AS, limits["memory_mb"] * mib)
-    _limit(resource.RLIMIT_FSIZE, limits["output_mb"] * mib)
-    _limit(resource.RLIMIT_NOFILE, MOST_FDS)
-    if isinstance(level, walls.Full):  # else the user has other processes, which count
-        _limit(resource.RLIMIT_NPROC, limits["processes"])
+    for kind, ceiling in ceilings:
+        resource.setrlimit(kind, ceiling)
     gc.enable()
     return job
 
 
-def _limit(kind: int, soft: int, hard: int | None = None) -> None:
-    """Lower a limit of this process; one that is lower already stays."""
+def kernel_limits(limits: dict[str, Any], level: Level) -> list[tuple[int, tuple[int, int]]]:
+    """What the kernel is to hold a run to; lower limits that this process has already stay."""
+    seconds = int(limits["timeout_s"]) + 1  # only a backstop: the time that was used decides
+    wanted = [
+        (resource.RLIMIT_CPU, seconds, seconds + 1),
+        (resource.RLIMIT_AS, limits["memory_mb"] << 20, limits["memory_mb"] << 20),
+        (resource.RLIMIT_FSIZE, limits["output_mb"] << 20, limits["output_mb"] << 20),
+    ]
+    if isinstance(level, walls.Full):  # else the user has other processes, which count
+        wanted.append((resource.RLIMIT_NPROC, limits["processes"], limits["processes"]))
+    return [(kind, lowered(kind, soft, hard)) for kind, soft, hard in wanted]
+
+
+def lowered(kind: int, soft: int, hard: int) -> tuple[int, int]:
+    """Soft and hard limit, no higher than this process may set them."""
     ceiling = resource.getrlimit(kind)[1]
     allowed = ceiling if ceiling != resource.RLIM_INFINITY else sys.maxsize
-    resource.setrlimit(kind, (min(soft, allowed), min(soft if hard is None else hard, allowed)))
+    return min(soft, allowed), min(hard, allowed)
 
 
-def watch(
-    child: int, limits: dict[str, Any], level: walls.Full | walls.Weak, control: _socket.socket
-) -> dict[str, Any]:
-    """Wait for the run's end or a limit, then end and reap all it left; what it did and used."""
+def watch(child: int, limits: dict[str, Any], level: Level, events: select.poll) -> tuple[Any, ...]:
+    """Wait for the run's end or a limit, then end and reap all it left.
+
+    Returns what stopped it ("" where it ended by itself), its exit code, CPU seconds and wall-clock seconds of the run,
+    the peak resident memory of its largest process in KiB.
+    """
     started = time.monotonic()
     pidfd = os.pidfd_open(child)
-    events = select.poll()
     events.register(pidfd, select.POLLIN)
-    events.register(control.fileno(), select.POLLIN)
-    stopped, look_s = "", FIRST_LOOK_S
-    while not stopped:
-        left = started + limits["wall_s"] - time.monotonic()
-        ready = [fd for fd, _ in events.poll(max(0, min(look_s, left)) * 1000)]
-        if pidfd in ready:
-            break
-        if ready:  # the grader is gone
-            level.end_all(child)
-            os._exit(1)
-        look_s = LOOK_S
-        stopped = broken_limit(child, limits, level)
-        if left <= 0 and not stopped:
-            stopped = "starved" if is_starved(level.processes(child), child, limits["wall_s"]) else "time"
+    stopped = ""
+    if events.poll(FIRST_LOOK_MS) != [(pidfd, select.POLLIN)]:
+        stopped = look_after(child, limits, level, events, started)
     wall_s = time.monotonic() - started
+    events.unregister(pidfd)
     os.close(pidfd)
-    level.end_all(child)
-    status, cpu_s, memory_kb = reap(child)
-    return {
-        "exit": os.waitstatus_to_exitcode(status),
-        "stopped": stopped,
-        "cpu_s": cpu_s,
-        "wall_s": wall_s,
-        "memory_mb": memory_kb / 1024,
-    }
+    if stopped:
+        level.end_all(child)
+    _, status, usage = os.wait4(child, 0)
+    cpu_s, memory_kb = usage.ru_utime + usage.ru_stime, usage.ru_maxrss
+    while level.end_all(0):
+        try:
+            _, _, usage = os.wait4(-1, 0)
+        except ChildProcessError:
+            break
+        cpu_s += usage.ru_utime + usage.ru_stime
+        memory_kb = max(memory_kb, usage.ru_maxrss)
+    return stopped, os.waitstatus_to_exitcode(status), cpu_s, wall_s, memory_kb
 
 
-def broken_limit(child: int, limits: dict[str, Any], level: walls.Full | walls.Weak) -> str:
+def look_after(child: int, limits: dict[str, Any], level: Level, events: select.poll, started: float) -> str:
+    """Look at a run that takes its time until it ends or is past a limit: which one, "" for none."""
+    while True:
+        left_ms = (started + limits["wall_s"] - time.monotonic()) * 1000
+        for fd, _ in events.poll(max(0, min(LOOK_MS, left_ms))):
+            if fd != CONTROL_FD:
+                return ""
+            level.end_all(child)  # the grader is gone
+            os._exit(1)
+        if broken := broken_limit(child, limits, level):
+            return broken
+        if left_ms <= 0:
+            return "starved" if is_starved(level.processes(child), child, limits["wall_s"]) else "time"
+
+
+def broken_limit(child: int, limits: dict[str, Any], level: Level) -> str:
     """Which limit that the kernel does not watch, or not soon enough, a run has passed; empty where none."""
     pids = level.processes(child)
     if sum(ran for ran, _ in walls.times_s(child)) > limits["timeout_s"]:
@@ -207,20 +250,6 @@ def is_starved(pids: list[int], child: int, wall_s: float) -> bool:
 def too_big(pids: list[int], memory_mb: int) -> bool:
     """Whether several processes together hold more memory than one may."""
     return walls.resident_mb(pids) > memory_mb and walls.proportional_mb(pids) > memory_mb
-
-
-def reap(child: int) -> tuple[int, float, int]:
-    """Collect all ended processes: raw exit status of `child`, CPU seconds of all, the largest one's peak in KiB."""
-    status, cpu_s, memory_kb = 0, 0.0, 0
-    while True:
-        try:
-            pid, raw, usage = os.wait4(-1, 0)
-        except ChildProcessError:
-            return status, cpu_s, memory_kb
-        cpu_s += usage.ru_utime + usage.ru_stime
-        memory_kb = max(memory_kb, usage.ru_maxrss)
-        if pid == child:
-            status = raw
 
 
 if __name__ == "__main__":
