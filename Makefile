@@ -2,7 +2,7 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 
-.PHONY: demo test test-all lint types wheel samples clean
+.PHONY: demo test test-all lint types bench wheel samples clean
 
 demo: .venv/.core
 	$(BIN)/codegen demo
@@ -19,6 +19,9 @@ lint: .venv/.dev
 
 types: .venv/.dev
 	$(BIN)/mypy
+
+bench: .venv/.dev
+	$(BIN)/python test_scripts/bench.py --output docs/benchmarks.md
 
 wheel: .venv/.dev
 	$(BIN)/python -m build --wheel

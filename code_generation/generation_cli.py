@@ -76,6 +76,24 @@ def demo(*, output_dir: Path = Path("demo_output")) -> int:
 
 
 @app.command
+def doctor(*, json: bool = False) -> int:
+    """Say what this machine offers: isolation and why, speed, packages, which keys are set (never their values).
+
+    Exit status 1 where untrusted code can't be contained.
+
+    Example: `codegen doctor`
+
+    Args:
+        json: As one JSON object.
+    """
+    from code_generation.doctor import examine, render_report  # noqa: PLC0415
+
+    found = asyncio.run(examine())
+    print(encode(found) if json else render_report(found))
+    return DONE if found["isolation"] else NOT_ALL
+
+
+@app.command
 def preprocess(
     dataset: str,
     /,

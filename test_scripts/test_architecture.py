@@ -19,7 +19,7 @@ FLOORS = {
     3: "certificate grader results audit grading",
     4: "scraper run preprocess",
     5: "exporters",
-    7: "demo generation_cli mbpp_loader __main__",
+    7: "demo doctor generation_cli mbpp_loader __main__ test_scripts",
 }
 FLOOR_OF = {room: floor for floor, rooms in FLOORS.items() for room in rooms.split()}
 FILES = sorted(p for p in PACKAGE.rglob("*.py") if p != PACKAGE / "__init__.py")
