@@ -272,10 +272,10 @@ def _judge(problem: CodeProblem, test: TestCase, case: CaseResult) -> Outcome:
 def _judge_answer(problem: CodeProblem, test: TestCase, case: CaseResult) -> Outcome:
     policy = problem.metadata.get("comparison")
     if case.status != "ok":
-        return _outcome(test, case.status, case.error, case, case.stdout.decode(errors="replace"))
+        return _outcome(test, case.status, case.error, case, _printed(case.stdout))
     if test.type == "stdin":
         right = compare_text(test.output, case.stdout, policy)
-        return _outcome(test, "passed" if right else "wrong_answer", "", case, case.stdout.decode(errors="replace"))
+        return _outcome(test, "passed" if right else "wrong_answer", "", case, _printed(case.stdout))
     answer = case.answers[0] if len(case.answers) == 1 else {}
     if "missing" in answer:
         return _outcome(test, "missing_function", f"{problem.metadata['func_name']} is not defined", case)
@@ -308,6 +308,14 @@ def _judge_check(test: TestCase, said: dict[str, Any], check: CaseResult, used: 
     if "raised" in answer:
         return _outcome(test, "runtime_error", str(answer.get("trace", "")), used)
     return _outcome(test, "wrong_answer", said["error"], used, got)
+
+
+def _printed(stdout: bytes) -> str:
+    """What a program printed, as text; of very much only the start and the end."""
+    if len(stdout) > 8 * TEXT_LIMIT:  # more than `_trim` keeps, however its characters are written
+        half = 4 * TEXT_LIMIT
+        stdout = b"%b\n[... %d bytes left out ...]\n%b" % (stdout[:half], len(stdout) - 2 * half, stdout[-half:])
+    return stdout.decode(errors="replace")
 
 
 def _show_answer(answer: dict[str, Any]) -> str:

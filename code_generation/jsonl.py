@@ -171,12 +171,15 @@ def read_objects(path: Path, *, torn_tail: bool = False) -> Iterator[tuple[int, 
 def write_lines(path: Path, values: Iterable[JsonValue]) -> int:
     """Write a whole file, compressed by its name, and put it in place at the end; returns the number of lines.
 
-    Nothing is lost where it fails midway: the old file stays.
+    Nothing is lost where it fails midway: the old file stays. A link is followed; a pipe or a device is written to as
+    it is.
 
     Raises:
         ConfigError: the place can't be written.
     """
-    part = path.with_name(f".{path.name}.part")
+    in_place = path.exists() and not path.is_file()
+    path = path.resolve() if path.is_symlink() and not in_place else path
+    part = path if in_place else path.with_name(f".{path.name}.part")
     count = 0
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -184,12 +187,14 @@ def write_lines(path: Path, values: Iterable[JsonValue]) -> int:
             for value in values:
                 file.write(encode(value).encode("ascii") + b"\n")
                 count += 1
-        part.replace(path)
+        if not in_place:
+            part.replace(path)
     except OSError as e:
         raise _unwritable(path, e) from None
     finally:
-        with suppress(OSError):
-            part.unlink(missing_ok=True)
+        if not in_place:
+            with suppress(OSError):
+                part.unlink(missing_ok=True)
     return count
 
 

@@ -53,8 +53,8 @@ def refuse_to_replace(path: Path, what: str, keys: set[str]) -> None:
     Raises:
         ConfigError: the file holds something else.
     """
-    if not path.exists() or (path.is_file() and path.stat().st_size == 0):
-        return
+    if not path.is_file() or path.stat().st_size == 0:
+        return  # a pipe or a device is written to, not replaced
     try:
         first = next((value for _, value in read_each_line(path)), None)
     except DataError:

@@ -39,7 +39,7 @@ def main():
 main()
 """
 ECHO = "import sys\nsys.stdout.write(sys.stdin.read())"
-ROUNDS, TESTS, REPEATS = 5, 50, 6
+ROUNDS, TESTS, REPEATS = 5, 50, 16
 MEGABYTES = 10
 PAGE = """# Benchmarks
 
@@ -104,13 +104,13 @@ def test_s(mode: str) -> float:
     async def run() -> None:
         async with open_executor(workers=2) as executor:
             grader = TestExecutionGrader(executor, mode=mode)
-            for number in range(REPEATS if mode == "isolated" else 10 * REPEATS):
+            for number in range(REPEATS if mode == "isolated" else 6 * REPEATS):
                 grade = await grader.grade(sum_problem(TESTS), f"{SUM}# {number}\n")
                 assert grade.verdict == "pass"
 
     before = tree_cpu_s()
     asyncio.run(run())
-    return (tree_cpu_s() - before) / (TESTS * (REPEATS if mode == "isolated" else 10 * REPEATS))
+    return (tree_cpu_s() - before) / (TESTS * (REPEATS if mode == "isolated" else 6 * REPEATS))
 
 
 def large_io() -> tuple[float, float]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import math
+import os
 import subprocess
 import sys
 import time
@@ -247,3 +248,22 @@ def test_errors_can_not_paint_the_terminal(capsys):
     """Control characters of a foreign text are made visible in a printed error."""
     print_error("bad \x1b[31m row \u00e9")
     assert capsys.readouterr().err == "bad \\x1b[31m row \u00e9\n"
+
+
+def test_a_link_or_a_device_is_not_replaced(tmp_path):
+    """Writing through a link changes what it points to; a pipe gets the lines and stays a pipe."""
+    target, link, pipe = tmp_path / "target.jsonl", tmp_path / "link.jsonl", tmp_path / "pipe.jsonl"
+    link.symlink_to(target)
+    write_lines(link, [1])
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    write_lines(pipe, [2])
+    try:
+        assert (link.is_symlink(), target.read_text(), pipe.is_fifo(), os.read(reader, 9)) == (
+            True,
+            "1\n",
+            True,
+            b"2\n",
+        )
+    finally:
+        os.close(reader)

@@ -166,11 +166,7 @@ class MemoryFiles:
 
     def read(self, name: str, cap: int, start: int = 0) -> bytes:
         """At most `cap` bytes from `start` on."""
-        parts, end = [], start + cap
-        while start < end and (part := os.pread(self._fds[name], min(end - start, 1 << 20), start)):
-            parts.append(part)
-            start += len(part)
-        return b"".join(parts)
+        return os.pread(self._fds[name], min(cap, max(0, self.size(name) - start)), start)
 
     def close(self) -> None:
         """Give the memory back. Safe to call twice."""

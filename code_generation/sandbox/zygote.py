@@ -196,6 +196,8 @@ def watch(child: int, limits: dict[str, Any], level: Level, events: select.poll)
     os.close(pidfd)
     if stopped:
         level.end_all(child)
+    elif level.disk_is_full(limits["disk_mb"]):
+        stopped = "disk"
     _, status, usage = os.wait4(child, 0)
     cpu_s, memory_kb = usage.ru_utime + usage.ru_stime, usage.ru_maxrss
     while level.end_all(0):
