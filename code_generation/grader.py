@@ -16,6 +16,7 @@ from code_generation.concurrency import all_of
 from code_generation.errors import ConfigError
 from code_generation.executors import open_executor
 from code_generation.harness import build_program, calls_program, candidate_names, check_program, limits_of
+from code_generation.jsonl import print_error
 from code_generation.models import Grade, Isolation, Mode, Outcome
 from code_generation.sandbox.plain_data import decode
 
@@ -89,6 +90,8 @@ async def open_grader(options: GraderOptions) -> AsyncIterator[TestExecutionGrad
         level=options.isolation,
     )
     async with box as executor:
+        if executor.isolation not in {"full", options.isolation}:
+            print_error(f"isolation is {executor.isolation}, not full; `codegen doctor` says why")
         yield TestExecutionGrader(executor, timeout_s=options.timeout_s, memory_mb=options.memory_mb, mode=options.mode)
 
 

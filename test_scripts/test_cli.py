@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 
 import pytest
 
@@ -196,3 +197,47 @@ def test_shipped_samples_are_usable(codegen):
     """The example of every command names files that are shipped."""
     names = ("samples.jsonl", "samples_raw.jsonl", "three_sample.jsonl")
     assert [n for n in names if not (ROOT / "datasets" / n).exists()] == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["test_grader_full", "test_executors"])
+def test_self_checks_hold_here(codegen, name):
+    """The self-checks run as typed, say a line a check, and all hold."""
+    done = codegen(module=f"code_generation.test_scripts.{name}", timeout=300)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "FAIL" not in done.stdout
+    assert done.stdout.count("\nok ") > 20
+
+
+def test_doctor_shows_the_level_and_no_key(codegen):
+    """The report names the level that a grade names, and says of a key only that it is there."""
+    done = codegen("doctor", "--json", env={"OPENAI_API_KEY": "sk-planted"})
+    found = json.loads(done.stdout)
+    shown = codegen("doctor", env={"OPENAI_API_KEY": "sk-planted"})
+    assert (done.returncode, found["isolation"], found["levels"][found["isolation"]]) == (0, "full", "holds")
+    assert (found["keys"]["OPENAI_API_KEY"], "planted" in done.stdout + shown.stdout) == (True, False)
+    assert shown.stdout.startswith("isolation     full\n")
+
+
+def test_doctor_fails_where_code_can_not_be_contained(codegen, tmp_path):
+    """Without namespaces and landlock it is exit status 1, the reasons are said, and nothing runs untrusted code."""
+    (tmp_path / "sitecustomize.py").write_text(
+        "import ctypes, struct\n"
+        "libc = ctypes.CDLL(None)\nlibc.prctl(38, 1, 0, 0, 0)\n"
+        "refused = (272, 444)  # unshare, landlock_create_ruleset on x86-64\n"
+        "code = [(0x20, 0, 0, 0)] + [i for n in refused for i in ((0x15, 0, 1, n), (6, 0, 0, 0x50001))]\n"
+        "data = b''.join(struct.pack('=HBBI', *i) for i in [*code, (6, 0, 0, 0x7fff0000)])\n"
+        "buffer = ctypes.create_string_buffer(data, len(data))\n"
+        "header = struct.pack('@HP', len(data) // 8, ctypes.addressof(buffer))\n"
+        "assert libc.prctl(22, 2, ctypes.create_string_buffer(header, 16), 0, 0) == 0\n"
+    )
+    if os.uname().machine != "x86_64":
+        pytest.skip("the system-call numbers in this test are x86-64's")
+    env = {"PYTHONPATH": str(tmp_path)}
+    doctor = codegen("doctor", env=env)
+    samples = [ROOT / f"datasets/three_{name}.jsonl" for name in ("sample", "candidates")]
+    refused = codegen("grade", *samples, "--output", "v.jsonl", env=env)
+    weak = codegen("grade", *samples, "--output", "v.jsonl", "--allow-weak-isolation", env=env)
+    assert (doctor.returncode, "unshare: Operation not permitted" in doctor.stdout) == (1, True)
+    assert (refused.returncode, refused.stderr.count("\n"), "--allow-weak" in refused.stderr) == (2, 1, True)
+    assert (weak.returncode, '"isolation":"weak"' in (tmp_path / "v.jsonl").read_text().replace(" ", "")) == (0, True)

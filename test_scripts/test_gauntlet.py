@@ -14,7 +14,8 @@ import gauntlet
 pytestmark = [pytest.mark.shared, pytest.mark.slow]
 
 
-def test_gauntlet(shared, tmp_path):
+@pytest.mark.parametrize("flags", ["", "--mode batch", "--isolation restricted", "--isolation restricted --mode batch"])
+def test_gauntlet(shared, tmp_path, flags):
     """Every case with a gate gets the verdict it must get, and every containment holds."""
     cases = [json.loads(line) for line in (shared / "gauntlet/cases.jsonl").read_text().splitlines()]
-    assert gauntlet.run(cases, tmp_path, []) == []
+    assert gauntlet.run(cases, tmp_path, flags.split()) == []
