@@ -5,6 +5,7 @@ values.
 from __future__ import annotations
 
 import asyncio
+import random
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from code_generation.models import CaseResult, CodeProblem, JsonValue, Limits, Phase, Status, TestCase
     from code_generation.protocols import Executor
 
-MAX_ROUNDS = 300
+MAX_ROUNDS = 1000
 """How often test code may ask for answers that it did not foresee; see `inside_check.Conversation`."""
 PATIENCE = 3
 """Rounds in a row in which a test may fail to get further."""
@@ -38,6 +39,7 @@ BATCH = 100
 """Tests that share a process at most in mode `batch`."""
 LARGE = 256 << 10
 """Bytes of an answer that is judged in a thread: the event loop has other things to do."""
+LARGE_AT_A_TIME = 2
 LEAST_MEMORY_MB = 64
 """Below this the interpreter itself does not start."""
 TEXT_LIMIT = 2000
@@ -131,6 +133,7 @@ class TestExecutionGrader:
         self.timeout_s = timeout_s
         self.memory_mb = memory_mb
         self.mode = mode
+        self._judging = asyncio.Semaphore(LARGE_AT_A_TIME)
 
     def limits(self, problem: CodeProblem) -> Limits:
         """The limits under which a problem's tests run here."""
@@ -197,6 +200,7 @@ class TestExecutionGrader:
         groups = []
         for kind in ("stdin", "functional"):
             numbers = [i for i, t in enumerate(candidate.tests) if t.type == kind]
+            random.shuffle(numbers)  # a program that answers by position, and not by input, is not right
             groups += [numbers[i : i + BATCH] for i in range(0, len(numbers), BATCH) if len(numbers) > 1]
 
         async def run(numbers: list[int]) -> dict[int, Outcome]:
@@ -219,7 +223,8 @@ class TestExecutionGrader:
             return await self._run_assert(candidate.problem, candidate.code, test, candidate.limits)
         (case,) = (await self.executor.run(build_program(*candidate.of([number])))).cases
         if len(case.stdout) + case.answer_bytes > LARGE:
-            return await asyncio.to_thread(_judge, candidate.problem, test, case)
+            async with self._judging:
+                return await asyncio.to_thread(_judge, candidate.problem, test, case)
         return _judge(candidate.problem, test, case)
 
     async def _run_assert(self, problem: CodeProblem, code: str, test: TestCase, limits: Limits) -> Outcome:
@@ -244,7 +249,7 @@ class TestExecutionGrader:
             stuck = stuck + 1 if at <= reached else 0
             reached = max(reached, at)
             if stuck > PATIENCE:
-                break
+                return _outcome(test, "runtime_error", "the program answers the same calls differently each time", used)
             steps = steps[:at] + (asked if guess else asked[:1])
             used = (await self.executor.run(calls_program(problem, code, [steps], limits))).cases[0]
             complete = used.status == "ok" and len(used.answers) == len(steps)
@@ -261,7 +266,7 @@ class TestExecutionGrader:
             spent_s += check.wall_s + used.wall_s
             if spent_s > BUDGET * limits.timeout_s + BUDGET_S:
                 return _outcome(test, "timeout", f"took {spent_s:.0f} s over all its calls", used)
-        return _outcome(test, "runtime_error", "the program answers the same calls differently each time", used)
+        return _outcome(test, "runtime_error", f"the test needs more than {MAX_ROUNDS} rounds of calls", used)
 
 
 def _judge(problem: CodeProblem, test: TestCase, case: CaseResult) -> Outcome:

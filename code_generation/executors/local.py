@@ -13,7 +13,6 @@ import contextlib
 import marshal
 import os
 import re
-import shutil
 import site
 import sys
 import tempfile
@@ -27,6 +26,7 @@ from code_generation.errors import ExecutorError, SandboxUnavailable
 from code_generation.executors.box import Box, MemoryFiles, Starved
 from code_generation.executors.replies import read_batch, read_result
 from code_generation.models import Case, CaseResult, ExecutionResult, Limits, Program
+from code_generation.sandbox.removing import remove_tree
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -58,13 +58,14 @@ def attempt(what, action):
 attempt("reads files of the host", lambda: open({secret!r}).read())
 attempt("reads /etc/passwd", lambda: open("/etc/passwd").read())
 attempt("writes outside of its folder", lambda: open({folder!r} + "/written", "w").write("x"))
-attempt("changes files of the host", lambda: os.chmod({secret!r}, 0o777))
+attempt("changes files of the host", lambda: os.chmod({secret!r}, 0o777) or os.stat({secret!r}).st_mode & 1 == 1)
 attempt("reaches the host's network", lambda: socket.create_connection(("127.0.0.1", {port}), 0.2))
 attempt("raises its limits", lambda: resource.setrlimit(resource.RLIMIT_CPU, (-1, -1)))
 attempt("becomes root", lambda: os.getuid() != 0 and os.setuid(0))
 attempt("has capabilities", lambda: L.sethostname(b"x", 1))
 attempt("makes namespaces", lambda: L.unshare(0x10000000))
 attempt("mounts", lambda: L.mount(b"none", b"/", b"tmpfs", 0, None))
+attempt("reaches shared memory of the host", lambda: L.shmctl(0, 14, ctypes.create_string_buffer(256)))
 attempt("traces processes", lambda: L.ptrace(0, 0, 0, 0))
 if {alone}:
     attempt("reads the grader's environment", lambda: open("/proc/{parent}/environ").read())
@@ -138,7 +139,7 @@ class SubprocessExecutor:
         """End all processes, remove all files."""
         self._end_all()
         if self._folder:
-            shutil.rmtree(self._folder, ignore_errors=True)
+            _remove(self._folder)
             self._folder = None
 
     def _end_all(self) -> None:
@@ -304,14 +305,10 @@ class _Place:
 
 
 def _remove(folder: str | None) -> None:
-    """Delete a work folder, whatever rights a program took from what is in it."""
+    """Delete a work folder. What can't be deleted costs a line of nobody's time, never a result."""
     if folder:
-        for path, _, _ in os.walk(folder):
-            with contextlib.suppress(OSError):
-                for inner in Path(path).iterdir():
-                    if inner.is_dir() and not inner.is_symlink():
-                        inner.chmod(0o700)
-        shutil.rmtree(folder, ignore_errors=True)
+        with contextlib.suppress(OSError):
+            remove_tree(folder)
 
 
 def _libraries() -> list[tuple[str, str]]:
@@ -333,7 +330,7 @@ def _sweep() -> None:
         pid = path.name.split("-")[1]
         with contextlib.suppress(OSError):
             if pid.isdigit() and path.stat().st_uid == os.getuid() and not Path(f"/proc/{pid}").exists():
-                shutil.rmtree(path, ignore_errors=True)
+                remove_tree(str(path))
 
 
 @contextlib.contextmanager

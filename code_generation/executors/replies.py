@@ -8,17 +8,23 @@ from typing import Any
 
 from code_generation.executors.box import STDERR_CAP, MemoryFiles
 from code_generation.models import CaseResult, Program
+from code_generation.sandbox.plain_data import MAX_NODES
 
 ANSWERS_CAP = 32 << 20
 SCRIPT_ANSWERS_CAP = 64 << 10
 """A program that prints its answer has nothing else to say than how it failed."""
+MOST_ASKED = 20_000
+"""Lines of test code that asks for answers."""
 LONGEST_INT = 20
+MOST_PARTS = 2 * MAX_NODES
+"""Brackets and commas of an answer: more are forged, and take much memory to read."""
 
 
 def read_result(program: Program, report: dict[str, Any], files: MemoryFiles, _: int) -> list[CaseResult]:
     """The result of a run of one case."""
     limits = program.limits
-    lines = _read_answers(files, SCRIPT_ANSWERS_CAP if program.kind == "script" else ANSWERS_CAP)
+    most = MOST_ASKED if program.kind == "check" else 2 + max(len(c.steps) for c in program.cases)
+    lines = _read_answers(files, SCRIPT_ANSWERS_CAP if program.kind == "script" else ANSWERS_CAP, most)
     loaded = program.kind != "calls" or {"loaded": True} in lines[:1]
     answers = [a for a in lines if "loaded" not in a]
     failed = next((a for a in answers if "syntax_error" in a or "raised" in a), {})
@@ -68,11 +74,12 @@ def _broken_limit(program: Program, report: dict[str, Any], files: MemoryFiles) 
 
 
 def read_batch(program: Program, report: dict[str, Any], files: MemoryFiles, count: int) -> list[CaseResult]:
-    """The results of cases that shared a process: those that came to a good end, `not_run` for all others."""
+    """The results of cases that shared a process and came to a good end, as it did; `not_run` for all others."""
     results: list[CaseResult] = []
     answers: list[Any] = []
     start, kind = 0, _broken_limit(program, report, files)[0]
-    for line in _read_answers(files, ANSWERS_CAP) if kind in {"ok", "timeout"} else []:
+    most = 2 + sum(1 + max(1, len(c.steps)) for c in program.cases)
+    for line in _read_answers(files, ANSWERS_CAP, most) if kind == "ok" and report["exit"] == 0 else []:
         if "done" not in line:
             answers += [line] if "loaded" not in line else []
             continue
@@ -86,10 +93,12 @@ def read_batch(program: Program, report: dict[str, Any], files: MemoryFiles, cou
     return results + [CaseResult(status="not_run")] * (count - len(results))
 
 
-def _read_answers(files: MemoryFiles, cap: int) -> list[dict[str, Any]]:
-    """Lines of the answer file that are JSON objects; what comes after the first that is not is left out."""
+def _read_answers(files: MemoryFiles, cap: int, most: int) -> list[dict[str, Any]]:
+    """At most so many lines of the answer file that are JSON objects; after the first that is not, all are left out."""
     found: list[dict[str, Any]] = []
-    for line in files.read("answers", cap).split(b"\n"):
+    for line in files.read("answers", cap).split(b"\n", most)[:most]:
+        if sum(map(line.count, (b"[", b"{", b","))) > MOST_PARTS:
+            break
         try:
             value = json.loads(line, parse_int=_short_int)
         except (ValueError, RecursionError):

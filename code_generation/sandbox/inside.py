@@ -21,6 +21,7 @@ from __future__ import annotations
 
 import builtins
 import os
+import re
 import sys
 import types
 from typing import TYPE_CHECKING, Any
@@ -28,12 +29,17 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from code_generation.sandbox import rich_data
     from code_generation.sandbox.plain_data import NotPlainData, decode, encode
     from code_generation.sandbox.prelude import add_prelude, free_names
 else:
+    import rich_data
     from plain_data import NotPlainData, decode, encode
     from prelude import add_prelude, free_names
 
+MOST_PRINTED = 1 << 20
+LONG_WAY = re.compile(r"__del__|\bopen\(|IOBase|TextIO|Buffered|FileIO|fdopen|finalize|\byield\b")
+"""Code that may have something to say when Python takes everything apart at the end."""
 RECURSION_LIMIT = 50_000  # what official graders of the field set
 
 
@@ -136,17 +142,20 @@ def run_scripts(job: dict[str, Any], emit: Callable[[Any], None]) -> None:
         emit({"syntax_error": trace_of(e, "main.py")})
         exit_now(1)
     job.clear()
+    take_apart = LONG_WAY.search(source) is not None
+    if take_apart and len(cases) > 1:
+        exit_now(0)  # each on its own
     for number, case in enumerate(cases):
         if case["stdin"] is not None:
             feed(case["stdin"])
         main = types.ModuleType("__main__")
-        main.__dict__.update(__file__="main.py", __builtins__=builtins, **prelude)
+        main.__dict__.update(__file__="main.py", __builtins__=builtins, __annotations__={}, **prelude)
         sys.modules["__main__"] = main
         status = run_main(code, main.__dict__, emit)
         last = number == len(cases) - 1 or status or not can_go_on()
-        if last and "__del__" in source and len(cases) == 1:
-            sys.exit(status)  # the long way: objects of modules have their say too
-        status = end_main(main.__dict__, status, last=bool(last))
+        if take_apart:
+            sys.exit(status)
+        status = end_main(status, last=bool(last))
         if len(cases) > 1 and not status:
             emit({"done": os.fstat(1).st_size})
         if last:
@@ -196,7 +205,7 @@ def can_go_on() -> bool:
     return "concurrent.futures.thread" not in sys.modules and (threading is None or threading.active_count() == 1)
 
 
-def end_main(namespace: dict[str, Any], status: int, *, last: bool) -> int:
+def end_main(status: int, *, last: bool) -> int:
     """What Python does at the end of a program, without taking apart what will be gone anyway; the exit status."""
     if last and "threading" in sys.modules:
         try:
@@ -206,7 +215,6 @@ def end_main(namespace: dict[str, Any], status: int, *, last: bool) -> int:
     if "atexit" in sys.modules:
         sys.modules["atexit"]._run_exitfuncs()
     flushed = flush(sys.stdout)
-    namespace.clear()  # files that nobody closed are flushed by that
     flushed = flush(sys.__stdout__) and flushed
     flush(sys.stderr)
     return status if flushed or status else 120
@@ -260,11 +268,12 @@ def _answer(  # noqa: C901 - one step, whatever it is
     def find(node: dict[str, Any]) -> Any:
         if "r" in node:
             return results[node["r"]]
-        if "n" in node:
-            return _builtin(node["n"])
-        return _global(module, node["g"], classes)
+        if "g" in node:
+            return _global(module, node["g"], classes)
+        return _from_test(node, find)
 
     results.append(None)
+    printed = _printed() if step.get("rich") else 0
     try:
         target = find(step["target"])
     except LookupError:
@@ -279,27 +288,63 @@ def _answer(  # noqa: C901 - one step, whatever it is
             setattr(target, step["name"], args[0])
         else:
             result = target(*args, **kwargs)
-        if isinstance(result, types.CoroutineType):
+        awaited = isinstance(result, types.CoroutineType)
+        if awaited:
             import asyncio
 
             result = asyncio.run(result)
         results[number] = result
-        try:
-            answer = {"value": encode(result)}
-        except NotPlainData:
-            answer = {"opaque": type(result).__name__, "ref": number}
-        if step.get("effect"):
-            answer["args"] = [_encode_or_none(a) for a in args]
+        if not step.get("rich"):
+            return _said(result, number, None)
+        answer = _said(result, number, rich_data.parts_of)
+        given = {str(n): a for n, a in enumerate(args)} | kwargs
+        answer |= _effects(step, given, result, printed)
+        if awaited:
+            answer["awaited"] = True
     except BaseException as e:
-        return _raised(e, "solution.py")
+        return _raised(e, "solution.py", rich=bool(step.get("rich")))
     return answer
 
 
-def _encode_or_none(value: Any) -> list[Any] | None:
+def _said(result: Any, number: int, special: Any) -> dict[str, Any]:
+    """A result as data, or the word that there is one."""
     try:
-        return [encode(value)]
+        return {"value": encode(result, special=special)}
     except NotPlainData:
-        return None
+        return {"opaque": type(result).__name__, "ref": number}
+
+
+def _from_test(node: dict[str, Any], find: Callable[[Any], Any]) -> Any:
+    """What test code hands over that is not plain data; see `rich_data`."""
+    if "n" in node:
+        return rich_data.by_name(node["n"])
+    if "l" in node:
+        return rich_data.make_function(node["l"], find)
+    return iter(decode(node["it"], find)) if "it" in node else rich_data.from_parts(node)
+
+
+def _effects(step: dict[str, Any], given: dict[str, Any], result: Any, printed: int) -> dict[str, Any]:
+    """What a call did besides its result: text that it printed and, where the test is there for it (`effect`), how the
+    arguments are now, and which one was returned.
+    """
+    effects: dict[str, Any] = {}
+    for name, value in given.items() if step.get("effect") else ():
+        if isinstance(value, (list, dict, set)) or type(value).__name__ in ("deque", "ndarray"):
+            try:
+                effects.setdefault("changed", {})[name] = encode(value, special=rich_data.parts_of)
+            except NotPlainData:
+                continue
+            if value is result:
+                effects["same"] = name
+    if _printed() > printed:
+        effects["out"] = os.pread(1, MOST_PRINTED, printed).decode(errors="replace")
+    return effects
+
+
+def _printed() -> int:
+    """Bytes on standard output so far."""
+    flush(sys.stdout)
+    return os.lseek(1, 0, os.SEEK_CUR)
 
 
 def _global(module: types.ModuleType, name: str, classes: list[str]) -> Any:
@@ -314,19 +359,19 @@ def _global(module: types.ModuleType, name: str, classes: list[str]) -> Any:
     raise LookupError(name)
 
 
-def _builtin(name: str) -> Any:
-    import operator
-
-    return getattr(builtins, name) if hasattr(builtins, name) else getattr(operator, name)
-
-
-def _raised(error: BaseException, filename: str) -> dict[str, Any]:
+def _raised(error: BaseException, filename: str, *, rich: bool = False) -> dict[str, Any]:
     try:
         text = str(error)
     except BaseException:
         text = ""
     classes = [c.__name__ for c in type(error).__mro__]
-    return {"raised": classes, "text": text[:10_000], "trace": trace_of(error, filename)[-20_000:]}
+    answer = {"raised": classes, "text": text[:10_000], "trace": trace_of(error, filename)[-20_000:]}
+    if rich:
+        try:
+            answer["args"] = [encode(a) for a in error.args]
+        except BaseException:
+            pass
+    return answer
 
 
 # ---------------------------------------------------------------------------------------------------- entry
@@ -338,9 +383,9 @@ def run(job: dict[str, Any], answer_fd: int) -> None:
     if "random" in job["source"]:
         sys.modules["random"].seed()  # else every run would draw what the zygote would
 
-    def emit(answer: Any) -> None:
-        from json import dumps
+    from json import dumps
 
+    def emit(answer: Any) -> None:
         data = dumps(answer).encode("ascii") + b"\n"
         while data:
             data = data[write(answer_fd, data) :]

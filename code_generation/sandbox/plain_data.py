@@ -18,17 +18,24 @@ MAX_JSON_INT = 10**18
 MAX_SAME_HASH = 1000
 MAX_EXPONENT = 10_000
 MAX_NODES = 3_000_000
+BUILTIN = frozenset((int, float, complex, list, tuple, dict, set, frozenset, bytes, bytearray))
 
 
 class NotPlainData(Exception):
     """A value that can't cross the border."""
 
 
-def encode(value: Any, depth: int = 0, budget: list[int] | None = None) -> Any:  # noqa: C901, PLR0912 - a table
+def encode(  # noqa: C901, PLR0912 - a table
+    value: Any,
+    depth: int = 0,
+    budget: list[int] | None = None,
+    special: Callable[[Any, Callable[[Iterable[Any]], list[Any]]], Any] | None = None,
+) -> Any:
     """Say a value in JSON with tags: 1, "a", [1] as they are; {"t": [1, 2]} a tuple, {"s": ...} a set, {"z": ...} a
     frozenset, {"d": [[key, value], ...]} a dict, {"b": "00ff"} bytes, {"f": "inf"}, {"c": [re, im]}, {"i": "0xff"} an
     integer of more than 18 digits (decimals of any length are slow to read), {"q": [1, 2]} a Fraction, {"m": "0.5"} a
-    Decimal. Content is taken from the C-level bases: a subclass can't lie about it.
+    Decimal. Content is taken from the C-level bases: a subclass can't lie about it. `special` is asked first about
+    whatever is more than a number or text, and says it in its own way, or None.
     """
     budget = budget if budget is not None else [MAX_NODES]
     budget[0] -= 1
@@ -39,8 +46,10 @@ def encode(value: Any, depth: int = 0, budget: list[int] | None = None) -> Any: 
         return value
 
     def inner(items: Iterable[Any]) -> list[Any]:
-        return [encode(i, depth + 1, budget) for i in items]
+        return [encode(i, depth + 1, budget, special) for i in items]
 
+    if special is not None and kind not in BUILTIN and (said := special(value, inner)) is not None:
+        return said
     if kind is float or issubclass(kind, float):
         number = float.__float__(value)
         return number if math.isfinite(number) else {"f": repr(number)}

@@ -5,6 +5,8 @@ from __future__ import annotations
 import builtins
 from typing import Any
 
+FLAGS = frozenset("AILMSUX")
+"""Short names of flags that `re` exports: who uses such a name without defining it means something else."""
 PRELUDE_MODULES = (
     "typing", "collections", "itertools", "functools", "heapq", "bisect", "math", "string", "re", "random", "operator",
     "copy", "datetime", "statistics", "fractions", "decimal", "io", "json", "sys", "os", "time",
@@ -40,6 +42,7 @@ def add_prelude(names: set[str], namespace: dict[str, Any]) -> set[str]:
     Returns the names that were found.
     """
     wanted = {n for n in names if not hasattr(builtins, n) and n not in namespace and not n.startswith("_")}
+    wanted -= FLAGS
     found = wanted & set(PRELUDE_MODULES)
     for name in found:
         namespace[name] = __import__(name)

@@ -24,8 +24,12 @@ import time
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from code_generation.sandbox import usage
+    from code_generation.sandbox.removing import remove_tree
     from code_generation.sandbox.syscalls import install_filter
 else:
+    import usage
+    from removing import remove_tree
     from syscalls import install_filter
 
 MS_RDONLY, MS_NOSUID, MS_NODEV, MS_NOEXEC, MS_REMOUNT, MS_BIND, MS_REC, MS_PRIVATE = (
@@ -51,7 +55,7 @@ MOUNT_POINTS = ("/mnt", "/media", "/srv", "/sys", "/opt")
 PLACE = "/box/"
 WRITABLE = ("home", "tmp", "vartmp", "shm")
 LINKS = {"tmp": "/box/tmp", "var/tmp": "/box/vartmp", "dev/shm": "/box/shm"}
-MOUNTED_AT_A_TIME = 16384
+MOST_FILES = 16384
 """Files in the writable place at a time."""
 
 libc = ctypes.CDLL(None, use_errno=True)
@@ -155,7 +159,7 @@ class Full:
             return
         if self.size_mb:
             check(libc.umount2(PLACE.encode(), MNT_DETACH), "umount")
-        mount("tmpfs", PLACE, "tmpfs", MS_NOSUID | MS_NODEV, f"size={disk_mb}m,nr_inodes={MOUNTED_AT_A_TIME},mode=755")
+        mount("tmpfs", PLACE, "tmpfs", MS_NOSUID | MS_NODEV, f"size={disk_mb}m,nr_inodes={MOST_FILES},mode=755")
         for name in WRITABLE:
             os.mkdir(PLACE + name)
             os.chmod(PLACE + name, 0o1777)  # noqa: S103 - a world of its own
@@ -165,8 +169,6 @@ class Full:
     def _state(self) -> list[Any]:
         """What changes when something is written, or when the owner of a folder changes it."""
         space = os.statvfs(PLACE)
-        if self.uid is not None:  # the folders are root's
-            return [space.f_bfree, space.f_ffree]
         folders = [os.stat(PLACE + name) for name in ("", *WRITABLE)]
         return [space.f_bfree, space.f_ffree, *((s.st_mode, s.st_mtime_ns, s.st_ctime_ns) for s in folders)]
 
@@ -174,7 +176,7 @@ class Full:
         """Pids of the test; empty where there is no /proc to see them in."""
         return [int(name) for name in os.listdir("/proc") if name.isdigit() and name != "1"]
 
-    def disk_is_full(self, disk_mb: int) -> bool:
+    def disk_is_full(self, child: int, disk_mb: int) -> bool:
         """Never: the file system itself has a size."""
         return False
 
@@ -285,7 +287,7 @@ class Weak:
     def end_all(self, child: int) -> bool:
         """Kill the test's processes as long as some are found; whether any wait to be collected."""
         for _ in range(1000):
-            found = [pid for pid in self.processes(child) if not _ended(pid)]
+            found = [pid for pid in self.processes(child) if not usage.has_ended(pid)]
             if not found:
                 break
             for pid in found:
@@ -297,14 +299,17 @@ class Weak:
         return bool(self.processes(child))
 
     def clean(self, disk_mb: int) -> None:
-        """Empty the work folder; in a child, for what that takes is not to be kept in memory."""
+        """Empty the work folder."""
         if self._is_clean():
             return
-        cleaner = os.fork()
-        if cleaner == 0:
-            os._exit(remake(self.place, (self.home, self.temporary)))
-        if os.waitpid(cleaner, 0)[1] or not self._is_clean():
-            raise OSError(f"{self.place} can't be emptied")
+        for name in os.listdir(self.place):
+            path = os.path.join(self.place, name)
+            if os.path.isdir(path) and not os.path.islink(path):
+                remove_tree(path)
+            else:
+                os.unlink(path)
+        for folder in (self.home, self.temporary):
+            os.mkdir(folder, 0o700)
 
     def _is_clean(self) -> bool:
         try:
@@ -319,11 +324,11 @@ class Weak:
 
     def processes(self, child: int) -> list[int]:
         """Pids below this process."""
-        return sorted(descendants(os.getpid()))
+        return sorted(usage.descendants(os.getpid()))
 
-    def disk_is_full(self, disk_mb: int) -> bool:
-        """Whether the work folder holds more than it may."""
-        return size_below(self.place, disk_mb << 20) > disk_mb << 20
+    def disk_is_full(self, child: int, disk_mb: int) -> bool:
+        """Whether a run keeps more in files than it may."""
+        return usage.size_below(self.place, disk_mb << 20) + usage.size_unnamed(child) > disk_mb << 20
 
 
 class Restricted(Weak):
@@ -359,6 +364,7 @@ class Restricted(Weak):
         """In the child: no other files, no other processes, no network."""
         os.chdir(self.home)
         drop_capabilities()
+        libc.prctl(PR_SET_DUMPABLE, 1, 0, 0, 0)  # lets the zygote see which files it has open
         check(libc.syscall(SYS_LANDLOCK_RESTRICT, self.rules, 0), "landlock")
         os.close(self.rules)
         install_filter(alone=True)
@@ -375,106 +381,3 @@ class Restricted(Weak):
 
 
 LEVELS: dict[str, type[Full | Weak]] = {"full": Full, "restricted": Restricted, "weak": Weak}
-
-
-def remake(place: str, folders: tuple[str, ...]) -> int:
-    """Delete what lies in a folder, whatever its rights are, and make others anew; 0 where that worked."""
-    import shutil
-
-    def unlock(_: object, path: str, __: object) -> None:
-        try:
-            os.chmod(os.path.dirname(path), 0o700)
-            os.chmod(path, 0o700)
-            shutil.rmtree(path) if os.path.isdir(path) and not os.path.islink(path) else os.unlink(path)
-        except OSError:
-            pass
-
-    for name in os.listdir(place):
-        path = f"{place}/{name}"
-        if os.path.isdir(path) and not os.path.islink(path):
-            shutil.rmtree(path, onerror=unlock)
-        else:
-            os.unlink(path)
-    os.umask(0o077)
-    for folder in folders:
-        os.mkdir(folder, 0o700)
-    return 0
-
-
-def size_below(place: str, enough: int) -> int:
-    """Bytes that the files below a folder take; it stops counting past `enough`."""
-    total, folders = 0, [place]
-    while folders and total <= enough:
-        try:
-            with os.scandir(folders.pop()) as entries:
-                for entry in entries:
-                    total += entry.stat(follow_symlinks=False).st_blocks * 512
-                    if entry.is_dir(follow_symlinks=False):
-                        folders.append(entry.path)
-        except OSError:
-            pass
-    return total
-
-
-def _ended(pid: int) -> bool:
-    """Whether a process is gone or waits to be collected."""
-    try:
-        with open(f"/proc/{pid}/stat", "rb") as f:
-            return f.read().rpartition(b")")[2].split()[0] == b"Z"
-    except OSError:
-        return True
-
-
-def descendants(root: int) -> set[int]:
-    """Pids below a process, from /proc; zombies that wait for this process included."""
-    parents = {}
-    for name in os.listdir("/proc"):
-        if name.isdigit():
-            try:
-                with open(f"/proc/{name}/stat", "rb") as f:
-                    parents[int(name)] = int(f.read().rpartition(b")")[2].split()[1])
-            except (OSError, ValueError, IndexError):
-                pass
-    found, grew = {root}, True
-    while grew:
-        more = {pid for pid, parent in parents.items() if parent in found} - found
-        found |= more
-        grew = bool(more)
-    return found - {root}
-
-
-def resident_mb(pids: list[int]) -> float:
-    """Memory that processes hold at the moment, MiB; what they share is counted for each."""
-    pages = 0
-    for pid in pids:
-        try:
-            with open(f"/proc/{pid}/statm", "rb") as f:
-                pages += int(f.read().split()[1])
-        except (OSError, ValueError, IndexError):
-            pass
-    return pages * os.sysconf("SC_PAGESIZE") / (1 << 20)
-
-
-def proportional_mb(pids: list[int]) -> float:
-    """Memory that processes hold at the moment, MiB; what they share is divided among them. Slower."""
-    kib = 0
-    for pid in pids:
-        try:
-            with open(f"/proc/{pid}/smaps_rollup", "rb") as f:
-                kib += next((int(line.split()[1]) for line in f if line.startswith(b"Pss:")), 0)
-        except (OSError, ValueError):
-            pass
-    return kib / 1024
-
-
-def times_s(pid: int) -> list[tuple[float, float]]:
-    """For each thread of a process: seconds it ran, seconds it was ready to run and was not let. Empty: not known."""
-    found = []
-    try:
-        for task in os.listdir(f"/proc/{pid}/task"):
-            with open(f"/proc/{pid}/task/{task}/schedstat", "rb") as f:
-                ran, waited = f.read().split()[:2]
-            found.append((int(ran) / 1e9, int(waited) / 1e9))
-    except (OSError, ValueError):
-        pass
-    return found

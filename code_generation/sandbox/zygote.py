@@ -28,13 +28,14 @@ import time
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from code_generation.sandbox import inside, walls
+    from code_generation.sandbox import inside, usage, walls
 
     Level = walls.Full | walls.Weak
 else:
     sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
     import inside
     import inside_check  # noqa: F401 - for programs of the kind `check`
+    import usage
     import walls
 
     del sys.path[0]
@@ -42,7 +43,7 @@ else:
 STACK = 112 << 20  # what the kernel leaves room for below the libraries
 ANSWER_FD = 3
 CONTROL_FD = 99  # out of the way of those that a candidate gets
-MOST_FDS = 256
+MOST_FDS = 128
 REQUEST_CAP = 1 << 16
 FDS = struct.Struct("5i")
 FDS_SPACE = _socket.CMSG_SPACE(FDS.size)
@@ -119,11 +120,12 @@ def serve(control: _socket.socket, level: Level, broken: int) -> None:
             known, limits = data, marshal.loads(data)  # noqa: S302 - from the grader
             ceilings = kernel_limits(limits, level)
         fds = FDS.unpack(ancillary[0][2])
+        report: Any = None  # that of the last run is not for the next one to find
         try:
             level.clean(limits["disk_mb"])
             child = os.fork()
         except OSError as e:
-            report: Any = str(e)
+            report = str(e)
         else:
             if child == 0:
                 try:
@@ -196,7 +198,7 @@ def watch(child: int, limits: dict[str, Any], level: Level, events: select.poll)
     os.close(pidfd)
     if stopped:
         level.end_all(child)
-    elif level.disk_is_full(limits["disk_mb"]):
+    elif level.disk_is_full(child, limits["disk_mb"]):
         stopped = "disk"
     _, status, usage = os.wait4(child, 0)
     cpu_s, memory_kb = usage.ru_utime + usage.ru_stime, usage.ru_maxrss
@@ -212,6 +214,7 @@ def watch(child: int, limits: dict[str, Any], level: Level, events: select.poll)
 
 def look_after(child: int, limits: dict[str, Any], level: Level, events: select.poll, started: float) -> str:
     """Look at a run that takes its time until it ends or is past a limit: which one, "" for none."""
+    ran: dict[int, float] = {}  # also of processes whose end is never reported to anybody
     while True:
         left_ms = (started + limits["wall_s"] - time.monotonic()) * 1000
         for fd, _ in events.poll(max(0, min(LOOK_MS, left_ms))):
@@ -219,30 +222,36 @@ def look_after(child: int, limits: dict[str, Any], level: Level, events: select.
                 return ""
             level.end_all(child)  # the grader is gone
             os._exit(1)
-        if broken := broken_limit(child, limits, level):
+        if broken := broken_limit(child, limits, level, ran):
             return broken
         if left_ms <= 0:
-            return "starved" if is_starved(level.processes(child), child, limits["wall_s"]) else "time"
+            return "starved" if is_starved(child, limits["wall_s"], level) else "time"
 
 
-def broken_limit(child: int, limits: dict[str, Any], level: Level) -> str:
+def broken_limit(child: int, limits: dict[str, Any], level: Level, ran: dict[int, float]) -> str:
     """Which limit that the kernel does not watch, or not soon enough, a run has passed; empty where none."""
-    pids = level.processes(child)
-    if sum(ran for ran, _ in walls.times_s(child)) > limits["timeout_s"]:
+    pids, threads = level.processes(child), 0
+    for pid in {*pids, child}:
+        times = usage.times_s(pid)
+        threads += len(times)
+        ran[pid] = max(ran.get(pid, 0.0), sum(t for t, _ in times))
+    if sum(ran.values()) > limits["timeout_s"]:
         return "time"
-    if level.disk_is_full(limits["disk_mb"]):
+    if level.disk_is_full(child, limits["disk_mb"]):
         return "disk"
-    if len(pids) > limits["processes"]:
+    if max(len(pids), threads) > limits["processes"]:
         return "processes"
     return "memory" if len(pids) > 1 and too_big(pids, limits["memory_mb"]) else ""
 
 
-def is_starved(pids: list[int], child: int, wall_s: float) -> bool:
-    """Whether others, and not the run itself, kept it from getting done: a lone process, one busy thread of which was
-    always ready to run, and was not let for a good part of the time.
+def is_starved(child: int, wall_s: float, level: Level) -> bool:
+    """Whether others, and not the run itself, kept it from getting done: one process and never another, with one busy
+    thread that was always ready to run and was not let for a good part of the time.
     """
-    threads = sorted(walls.times_s(child))
-    if len(pids) > 1 or not threads:
+    threads = sorted(usage.times_s(child))
+    if not threads or len(level.processes(child)) > 1 or not usage.is_ordinary(child):
+        return False
+    if isinstance(level, walls.Full) and usage.last_pid() != child + len(threads) - 1:
         return False
     ran, waited = threads.pop()
     mostly, hardly = 0.8 * wall_s, 0.1 * wall_s
@@ -251,7 +260,7 @@ def is_starved(pids: list[int], child: int, wall_s: float) -> bool:
 
 def too_big(pids: list[int], memory_mb: int) -> bool:
     """Whether several processes together hold more memory than one may."""
-    return walls.resident_mb(pids) > memory_mb and walls.proportional_mb(pids) > memory_mb
+    return usage.resident_mb(pids) > memory_mb and usage.proportional_mb(pids) > memory_mb
 
 
 if __name__ == "__main__":
