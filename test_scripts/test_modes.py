@@ -42,6 +42,18 @@ HONEST = {
 }
 
 
+HONEST |= {
+    "file in a cycle": f"class S: pass\n{READ}s = S()\ns.me, s.out = s, open(1, 'w', closefd=False)\n"
+    "s.out.write(str(a + b))",
+    "file of a class": f"class S:\n    out = open(1, 'w', closefd=False)\n{READ}S.out.write(str(a + b))",
+    "own stream": "import io, os\nclass O(io.TextIOBase):\n    parts = []\n"
+    "    def write(self, s): self.parts.append(s)\n"
+    f"    def flush(self):\n        os.write(1, ''.join(self.parts).encode())\n        self.parts.clear()\n{READ}"
+    "out = O()\nprint(a + b, file=out)",
+    "suspended generator": f"{READ}def g():\n    try: yield\n    finally: print(a + b)\ni = g()\nnext(i)",
+}
+
+
 @pytest.mark.parametrize("mode", ["isolated", "batch"])
 @pytest.mark.parametrize("name", HONEST)
 def test_honest_programs_pass_in_either_mode(name, mode):
@@ -58,6 +70,11 @@ def test_a_program_that_is_right_once_fails(mode):
 
 
 CHEATS = {
+    "counts": "import builtins\nbuiltins.k = k = getattr(builtins, 'k', 0) + 1\nprint(k)",
+    "writes at a place": f"import os\n{READ}print(a + b, flush=True)\nif a > 1: os.pwrite(1, b'1', 0)",
+    "answers for all at once": "import os, sys\nf = sys._getframe()\nwhile 'cases' not in f.f_locals: f = f.f_back\n"
+    "for c in f.f_locals['cases']:\n    os.write(1, b'%d\\n' % (int((c['stdin'] or b'9').split()[0]) + 1))\n"
+    "    os.write(3, b'{\"done\": %d}\\n' % os.fstat(1).st_size)\nos._exit(1)",
     "claims to be done": "import os\nos.write(3, b'{\"done\": 0}\\n' * 5)\nos._exit(0)",
     "claims more output": "import os\nos.write(3, b'{\"done\": 1000000}\\n' * 5)\nprint(1)",
     "answers once for all": f"{READ}print(a + b, flush=True)\nimport os\n"
