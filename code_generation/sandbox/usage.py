@@ -38,33 +38,6 @@ def size_unnamed(pid: int) -> int:
     return total
 
 
-def has_ended(pid: int) -> bool:
-    """Whether a process is gone or waits to be collected."""
-    try:
-        with open(f"/proc/{pid}/stat", "rb") as f:
-            return f.read().rpartition(b")")[2].split()[0] == b"Z"
-    except OSError:
-        return True
-
-
-def descendants(root: int) -> set[int]:
-    """Pids below a process, from /proc; zombies that wait for this process included."""
-    parents = {}
-    for name in os.listdir("/proc"):
-        if name.isdigit():
-            try:
-                with open(f"/proc/{name}/stat", "rb") as f:
-                    parents[int(name)] = int(f.read().rpartition(b")")[2].split()[1])
-            except (OSError, ValueError, IndexError):
-                pass
-    found, grew = {root}, True
-    while grew:
-        more = {pid for pid, parent in parents.items() if parent in found} - found
-        found |= more
-        grew = bool(more)
-    return found - {root}
-
-
 def resident_mb(pids: list[int]) -> float:
     """Memory that processes hold at the moment, MiB; what they share is counted for each."""
     pages = 0

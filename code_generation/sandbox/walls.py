@@ -4,12 +4,12 @@ Level `full`: user (where not root), pid, mount, net, ipc and uts namespaces; a 
 standard library and installed packages read-only and nothing else; a uid of its own; no capabilities, no new
 privileges; a filter on system calls. The zygote is pid 1 of it, whose end ends everything.
 Level `restricted`, which needs no privileges: landlock shows the same files; the filter on system calls refuses
-sockets, new processes, signals to others and changes of a file's owner, mode or times.
-Level `weak`: a filter on system calls and a scrubbed environment; the file system and the network are open.
+sockets, new processes, signals to others, and changes of a file's owner, mode or times do nothing.
+Level `weak`: the same without landlock; all files of the user are open.
 
 What is covered: docs/safety.md says what each level holds back; the executor tries it at every start.
 What is not covered: kernel exploits, CPU side channels; at `restricted` that files exist (not what is in them); at
-`weak` also reading files, the network and same-user processes.
+`weak` also reading and writing files.
 """
 
 from __future__ import annotations
@@ -20,7 +20,6 @@ import os
 import signal
 import stat
 import struct
-import time
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -37,7 +36,7 @@ MS_RDONLY, MS_NOSUID, MS_NODEV, MS_NOEXEC, MS_REMOUNT, MS_BIND, MS_REC, MS_PRIVA
 )  # fmt: skip
 CLONE_NEWNS, CLONE_NEWUTS, CLONE_NEWIPC = 0x20000, 0x4000000, 0x8000000
 CLONE_NEWUSER, CLONE_NEWPID, CLONE_NEWNET = 0x10000000, 0x20000000, 0x40000000
-PR_SET_PDEATHSIG, PR_SET_DUMPABLE, PR_CAPBSET_DROP, PR_SET_CHILD_SUBREAPER, PR_SET_NO_NEW_PRIVS = 1, 4, 24, 36, 38
+PR_SET_PDEATHSIG, PR_SET_DUMPABLE, PR_CAPBSET_DROP, PR_SET_NO_NEW_PRIVS = 1, 4, 24, 38
 MNT_DETACH = 2
 SYS_PIVOT_ROOT = {"x86_64": 155, "aarch64": 41}
 SYS_KEYCTL = {"x86_64": 250, "aarch64": 219}
@@ -262,7 +261,7 @@ def bind(source: str, target: str, *, read_only: bool = True) -> None:
 
 
 class Weak:
-    """The same user in a folder of its own; processes are hunted down."""
+    """The same user in a folder of its own; a run is one process, which can't reach others."""
 
     def __init__(self, spec: dict[str, Any]) -> None:
         self.visible: list[tuple[str, str]] = spec["visible"]
@@ -271,32 +270,24 @@ class Weak:
         leave_session()
 
     def enter(self, inherited: list[int]) -> None:
-        """Take in what the test's processes leave behind. Raises OSError."""
+        """Make the folder to work in. Raises OSError."""
         libc.prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)
-        libc.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
         os.environ["TMPDIR"] = self.temporary
         self.clean(0)
         forbid_new_privileges()
 
     def confine(self) -> None:
-        """In the child: no privileges, no calls into other processes."""
+        """In the child: no privileges, no other processes, no network."""
         os.chdir(self.home)
         drop_capabilities()
-        install_filter(alone=False)
+        libc.prctl(PR_SET_DUMPABLE, 1, 0, 0, 0)  # lets the zygote see which files it has open
+        install_filter(alone=True)
 
     def end_all(self, child: int) -> bool:
-        """Kill the test's processes as long as some are found; whether any wait to be collected."""
-        for _ in range(1000):
-            found = [pid for pid in self.processes(child) if not usage.has_ended(pid)]
-            if not found:
-                break
-            for pid in found:
-                try:
-                    os.kill(pid, signal.SIGKILL)
-                except (ProcessLookupError, PermissionError):
-                    pass
-            time.sleep(0.001)
-        return bool(self.processes(child))
+        """Kill the one process there is, unless it is gone."""
+        if child:
+            os.kill(child, signal.SIGKILL)
+        return False
 
     def clean(self, disk_mb: int) -> None:
         """Empty the work folder."""
@@ -323,8 +314,8 @@ class Weak:
             return False
 
     def processes(self, child: int) -> list[int]:
-        """Pids below this process."""
-        return sorted(usage.descendants(os.getpid()))
+        """The one process there is."""
+        return [child]
 
     def disk_is_full(self, child: int, disk_mb: int) -> bool:
         """Whether a run keeps more in files than it may."""
@@ -332,10 +323,10 @@ class Weak:
 
 
 class Restricted(Weak):
-    """Landlock and a filter on system calls; a test is one process."""
+    """Landlock besides: a program sees the libraries and its folder, and no other file."""
 
     def enter(self, inherited: list[int]) -> None:
-        """Say which files a test may see. Raises OSError where this kernel has no landlock that is good enough."""
+        """Say which files a run may see. Raises OSError where this kernel has no landlock that is good enough."""
         version = libc.syscall(SYS_LANDLOCK_CREATE, None, 0, LANDLOCK_VERSION)
         if version < LANDLOCK_TRUNCATES:
             raise OSError(f"landlock of version {LANDLOCK_TRUNCATES} or later is needed (Linux 6.2)")
@@ -361,23 +352,10 @@ class Restricted(Weak):
         os.close(fd)
 
     def confine(self) -> None:
-        """In the child: no other files, no other processes, no network."""
-        os.chdir(self.home)
-        drop_capabilities()
-        libc.prctl(PR_SET_DUMPABLE, 1, 0, 0, 0)  # lets the zygote see which files it has open
+        """In the child: no other files either."""
         check(libc.syscall(SYS_LANDLOCK_RESTRICT, self.rules, 0), "landlock")
         os.close(self.rules)
-        install_filter(alone=True)
-
-    def end_all(self, child: int) -> bool:
-        """Kill the one process there is, unless it is gone."""
-        if child:
-            os.kill(child, signal.SIGKILL)
-        return False
-
-    def processes(self, child: int) -> list[int]:
-        """The one process there is."""
-        return [child]
+        super().confine()
 
 
 LEVELS: dict[str, type[Full | Weak]] = {"full": Full, "restricted": Restricted, "weak": Weak}
