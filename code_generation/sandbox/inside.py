@@ -20,6 +20,9 @@ memory, time and network are the business of `zygote` and `walls`.
 from __future__ import annotations
 
 import builtins
+import json
+import linecache
+import marshal
 import os
 import re
 import sys
@@ -51,8 +54,6 @@ def code_of(job: dict[str, Any], filename: str) -> tuple[types.CodeType, dict[st
     source = job["source"]
     namespace: dict[str, Any] = {}
     if job["code"]:
-        import marshal
-
         code, names = marshal.loads(job["code"])  # noqa: S302 - the candidate's, as its source is
         if names:
             add_prelude(set(names), namespace)
@@ -63,8 +64,6 @@ def code_of(job: dict[str, Any], filename: str) -> tuple[types.CodeType, dict[st
 
 def run_compile(job: dict[str, Any], answer_fd: int) -> None:
     """Compile the candidate, run nothing of it: what `code_of` wants goes out as bytes, to be given to later runs."""
-    import marshal
-
     filename = "main.py" if job["compile"] == "script" else "solution.py"
     data = marshal.dumps((compiled(job["source"], filename), sorted(prelude_of(job["source"]))))
     while data:
@@ -73,9 +72,7 @@ def run_compile(job: dict[str, Any], answer_fd: int) -> None:
 
 def remember(source: str, filename: str) -> None:
     """Let tracebacks show the lines of a source that is in no file."""
-    import linecache
-
-    linecache.cache[filename] = (len(source), None, source.splitlines(keepends=True), filename)
+    linecache.cache[filename] = (lambda: source,)  # the lines are made when somebody asks
 
 
 def compiled(source: str, filename: str) -> types.CodeType:
@@ -383,10 +380,8 @@ def run(job: dict[str, Any], answer_fd: int) -> None:
     if "random" in job["source"]:
         sys.modules["random"].seed()  # else every run would draw what the zygote would
 
-    from json import dumps
-
     def emit(answer: Any) -> None:
-        data = dumps(answer).encode("ascii") + b"\n"
+        data = json.dumps(answer).encode("ascii") + b"\n"
         while data:
             data = data[write(answer_fd, data) :]
 
