@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, Self
 import msgspec
 
 from code_generation.concurrency import all_of
-from code_generation.errors import ExecutorError, SandboxUnavailable
+from code_generation.errors import ExecutorError, SandboxUnavailable, boundary
 from code_generation.executors.box import Box, MemoryFiles, Starved
 from code_generation.executors.replies import read_batch, read_result
 from code_generation.models import Case, CaseResult, ExecutionResult, Limits, Program
@@ -111,8 +111,9 @@ class SubprocessExecutor:
         if sys.platform != "linux":
             msg = f"running untrusted code needs Linux, this is {sys.platform}; use a Linux machine or container"
             raise SandboxUnavailable(msg)
-        _sweep()
-        self._folder = tempfile.mkdtemp(prefix=f"codegen-{os.getpid()}-")
+        with boundary(SandboxUnavailable, "no temporary folder can be made", OSError):
+            _sweep()
+            self._folder = tempfile.mkdtemp(prefix=f"codegen-{os.getpid()}-")
         try:
             for level in self._wanted:
                 if level == "weak" and not self._allow_weak:

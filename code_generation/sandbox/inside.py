@@ -161,8 +161,10 @@ def run_scripts(job: dict[str, Any], emit: Callable[[Any], None]) -> None:
 
 def feed(text: bytes) -> None:
     """Make this the whole of standard input, and standard input, output and error as at a start."""
+    import fcntl
     import io
 
+    fcntl.fcntl(1, fcntl.F_SETFL, os.O_APPEND)  # what earlier cases wrote stays as it is
     os.ftruncate(0, 0)
     os.pwrite(0, text, 0)
     os.lseek(0, 0, os.SEEK_SET)
