@@ -8,7 +8,7 @@ import asyncio
 import random
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
@@ -18,7 +18,7 @@ from code_generation.errors import ConfigError
 from code_generation.executors import open_executor
 from code_generation.harness import build_program, calls_program, candidate_names, check_program, limits_of
 from code_generation.jsonl import print_error
-from code_generation.models import Grade, Isolation, Mode, Outcome
+from code_generation.models import Grade, Mode, Outcome
 from code_generation.sandbox.plain_data import decode
 
 if TYPE_CHECKING:
@@ -61,8 +61,8 @@ class GraderOptions:
     mode: Mode = "isolated"
     """`isolated`: every test in a process of its own. `batch`: the tests of a candidate share one, and each that does
     not pass there runs again isolated before it counts: for bulk scoring; what passes is not called verified."""
-    isolation: Isolation | None = None
-    """Level of isolation, that one and no other; default: the best that holds on this machine."""
+    isolation: Literal["best", "full", "restricted", "weak"] = "best"
+    """Level of isolation: the best that holds on this machine, or that one and no other."""
     allow_weak_isolation: bool = False
     """Run untrusted code even where this machine can't isolate it."""
 
@@ -89,7 +89,7 @@ async def open_grader(options: GraderOptions) -> AsyncIterator[TestExecutionGrad
         options.executor_type,
         workers=options.workers,
         allow_weak=options.allow_weak_isolation,
-        level=options.isolation,
+        level=None if options.isolation == "best" else options.isolation,
     )
     async with box as executor:
         if executor.isolation not in {"full", options.isolation}:

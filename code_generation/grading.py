@@ -10,7 +10,7 @@ from code_generation.certificate import contradictions, sha256_text
 from code_generation.concurrency import in_order
 from code_generation.errors import CodeGenerationError, ConfigError, DataError
 from code_generation.extract import extract_code
-from code_generation.jsonl import JsonlWriter, keep_backup, read_objects, write_lines
+from code_generation.jsonl import JsonlWriter, encode, keep_backup, read_objects, write_lines
 from code_generation.loaders.jsonl import read_problems
 from code_generation.models import Grade, Outcome
 from code_generation.progress import Progress
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from code_generation.grader import TestExecutionGrader
-    from code_generation.models import CodeProblem, GenerationResult, JsonValue, Mode, TestCase
+    from code_generation.models import CodeProblem, GenerationResult, JsonValue, TestCase
 
 Tests = Literal["all", "public", "private"]
 AT_A_TIME = 16
@@ -96,7 +96,7 @@ async def grade_file(
     """
     if force:
         keep_backup(output)
-    earlier = _earlier_verdicts(output, candidates, (tests, grader.mode))
+    earlier = _earlier_verdicts(output, candidates, tests, grader)
     counts = GradeCounts(kept=sum(row["verdict"] != "infra" for row in earlier))
     todo = [i for i in range(len(candidates)) if i >= len(earlier) or earlier[i]["verdict"] == "infra"]
 
@@ -108,7 +108,7 @@ async def grade_file(
             grade = grader.sum_up(chosen, outcomes, grader.mode)
         else:
             grade = await grader.grade(candidate.problem, candidate.code, chosen, stop_early=stop_early)
-        return _verdict_row(candidate, grade, tests)
+        return _verdict_row(grade, _identity(candidate, tests, grader))
 
     rows = list(earlier)
     for row in earlier:
@@ -134,10 +134,10 @@ def select_tests(problem: CodeProblem, tests: Tests) -> list[TestCase]:
     return {"all": problem.test_cases, "public": problem.public_tests, "private": problem.private_tests}[tests]
 
 
-def _verdict_row(candidate: Candidate, grade: Grade, tests: Tests) -> dict[str, JsonValue]:
+def _verdict_row(grade: Grade, identity: dict[str, JsonValue]) -> dict[str, JsonValue]:
     return {
-        "problem_id": candidate.problem.problem_id,
-        "candidate_id": candidate.candidate_id,
+        "problem_id": identity["problem_id"],
+        "candidate_id": identity["candidate_id"],
         "verdict": grade.verdict,
         "n_passed": grade.n_passed,
         "n_tests": grade.n_tests,
@@ -145,31 +145,51 @@ def _verdict_row(candidate: Candidate, grade: Grade, tests: Tests) -> dict[str, 
         "fraction": grade.fraction,
         "outcomes": [to_json_object(o) for o in grade.outcomes],
         "phases": grade.phases,
-        "tests": tests,
-        "mode": grade.mode,
-        "code_sha256": None if candidate.code is None else sha256_text(candidate.code),
-        "executor": grade.executor,
-        "isolation": grade.isolation,
+        **identity,
     }
 
 
-def _earlier_verdicts(output: Path, candidates: list[Candidate], how: tuple[Tests, Mode]) -> list[dict[str, JsonValue]]:
-    """Rows that an interrupted run left, checked to be the start of what is to be written."""
-    if not output.exists():
+def _earlier_verdicts(
+    output: Path, candidates: list[Candidate], tests: Tests, grader: TestExecutionGrader
+) -> list[dict[str, JsonValue]]:
+    """Rows that an interrupted run left, checked to be the start of what is to be written.
+
+    Raises:
+        ConfigError: they are of other candidates, or were made in another way.
+    """
+    if not output.is_file():
         return []
     rows = [row for _, row in read_objects(output, torn_tail=True)]
     for number, row in enumerate(rows):
-        mine = _identity(candidates[number], how) if number < len(candidates) else None
-        theirs = tuple(row.get(k) for k in ("problem_id", "candidate_id", "code_sha256", "tests", "mode"))
-        if mine != theirs:
-            msg = f"{output} holds other verdicts (from line {number + 1}); choose another file, or --force for a .bak"
-            raise ConfigError(msg)
+        wanted = _identity(candidates[number], tests, grader) if number < len(candidates) else {}
+        differing = next((k for k, v in wanted.items() if row.get(k) != v), None)
+        if "verdict" not in row:
+            msg = f"{output} is there already and holds no verdicts; choose another file"
+        elif not wanted:
+            msg = f"{output} holds more verdicts than there are candidates; choose another file, or --force for a .bak"
+        elif differing:
+            theirs, mine = encode(row.get(differing)), encode(wanted[differing])
+            msg = f"{output} holds verdicts of another kind: {differing} of line {number + 1} is {theirs}, not {mine}; "
+            msg += "choose another file, or --force for a .bak"
+        else:
+            continue
+        raise ConfigError(msg)
     return rows
 
 
-def _identity(candidate: Candidate, how: tuple[Tests, Mode]) -> tuple[str | None, ...]:
-    code = None if candidate.code is None else sha256_text(candidate.code)
-    return candidate.problem.problem_id, candidate.candidate_id, code, *how
+def _identity(candidate: Candidate, tests: Tests, grader: TestExecutionGrader) -> dict[str, JsonValue]:
+    """What a verdict row says about how it was made; a row that says otherwise is not resumed."""
+    limits = grader.limits(candidate.problem)
+    return {
+        "problem_id": candidate.problem.problem_id,
+        "candidate_id": candidate.candidate_id,
+        "code_sha256": None if candidate.code is None else sha256_text(candidate.code),
+        "tests": tests,
+        "mode": grader.mode,
+        "limits": {"timeout_s": limits.timeout_s, "memory_mb": limits.memory_mb},
+        "executor": grader.executor.name,
+        "isolation": grader.executor.isolation,
+    }
 
 
 # ------------------------------------------------------------------------------------------------ verify

@@ -29,7 +29,6 @@ Status = Literal[
 Verdict = Literal["pass", "fail", "infra"]
 Phase = Literal["syntax", "import", "run"]
 Mode = Literal["isolated", "batch"]
-Isolation = Literal["full", "restricted", "weak"]
 JsonValue = Any
 """What `json.loads` gives: None, bool, int, float, str, list, dict."""
 

@@ -9,7 +9,7 @@ import pytest
 
 from code_generation.certificate import sha256_text
 from code_generation.records import to_json_object
-from test_scripts.conftest import function_problem
+from test_scripts.conftest import ROOT, function_problem
 
 RIGHT = "def f(n): return n + 1"
 PROBLEM = to_json_object(function_problem(([1], 2, True), ([5], 6), solutions=[RIGHT]))
@@ -206,3 +206,30 @@ def test_an_unsolved_row_made_to_claim(run, codegen):
     edit(path, 0, lambda row: row.update(verified=True))
     done = codegen("verify", path)
     assert (done.returncode, done.stdout.splitlines()[-1]) == (1, "1 verified rows checked: 0 hold, 1 do not")
+
+
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        (("--mode", "batch"), 'mode of line 1 is "isolated", not "batch"'),
+        (("--timeout-s", "1"), 'limits of line 1 is {"timeout_s": 6.0'),
+        (("--isolation", "restricted"), 'isolation of line 1 is "full", not "restricted"'),
+        (("--tests", "public"), 'tests of line 1 is "all", not "public"'),
+    ],
+)
+def test_verdicts_made_otherwise_are_not_resumed(codegen, flags, said):
+    """A file of verdicts goes on only in the way it was begun; what differs is said, and the file stays as it is."""
+    samples = [ROOT / f"datasets/three_{name}.jsonl" for name in ("sample", "candidates")]
+    first = codegen("grade", *samples, "--output", "v.jsonl", "--isolation", "full")
+    again = codegen("grade", *samples, "--output", "v.jsonl", *flags)
+    same = codegen("grade", *samples, "--output", "v.jsonl")
+    assert (first.returncode, again.returncode, said in again.stderr) == (0, 2, True)
+    assert "(6 judged before)" in same.stdout
+
+
+@pytest.mark.parametrize("output", ["/dev/full", "/dev/zero"])
+def test_a_device_holds_no_verdicts(codegen, output):
+    """A device is no place to resume from; it is refused before anything is read from it."""
+    samples = [ROOT / f"datasets/three_{name}.jsonl" for name in ("sample", "candidates")]
+    done = codegen("grade", *samples, "--output", output)
+    assert (done.returncode, "no regular file" in done.stderr) == (2, True)

@@ -78,7 +78,7 @@ async def run() -> int:
 
 def _say(level: str, name: str, good: bool, result: CaseResult | None) -> int:  # noqa: FBT001
     """Print a line; 1 where it is a failure."""
-    said = "" if good or result is None else f" ({result.status}: {result.stdout[:80]!r} {result.error[:200]})"
+    said = "" if good or result is None else f" ({result.status}: {result.error[:200] or result.stdout[:80]!r})"
     print(f"{'ok  ' if good else 'FAIL'}  {level:<11}{name}{said}", flush=True)
     return 0 if good else 1
 
