@@ -166,6 +166,15 @@ def test_ten_megabytes_go_in_and_out(box):
     assert ("ok", text.encode()) == (result.status, result.stdout)
 
 
+def test_stdin_can_not_be_changed(box):
+    """What a program was given stays what it was given: the file behind descriptor 0 is sealed."""
+    source = (
+        "import os\nfor act, *args in (os.pwrite, 0, b'x', 0), (os.ftruncate, 0, 0), (os.ftruncate, 0, 99):\n"
+        "    try: print(act(*args))\n    except PermissionError: pass\nprint(input())"
+    )
+    assert box.script(source, "given\n").stdout == b"given\n"
+
+
 IGNORE = "for n in (1, 2, 3, 15, 24, 25): signal.signal(n, signal.SIG_IGN)"
 LIMITS = {
     "cpu": ("while True: pass", "timeout", {"timeout_s": 0.5}),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import marshal
 import os
 import socket
@@ -32,6 +33,7 @@ START_S = 60.0
 GRACE_S = 10.0
 """Seconds to report, past the wall-clock limit of a run, before the zygote counts as lost."""
 REPORT_CAP = 1 << 16
+SEALS = fcntl.F_SEAL_WRITE | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_SEAL
 STDERR_CAP = 64 << 10
 
 
@@ -140,7 +142,7 @@ class MemoryFiles:
         self._fds: dict[str, int] = {}
         try:
             for name in names:
-                self._fds[name] = os.memfd_create(name)
+                self._fds[name] = os.memfd_create(name, os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
         except OSError:
             self.close()
             raise
@@ -153,12 +155,14 @@ class MemoryFiles:
         """Descriptors in the order of their names."""
         return self._fds.values()
 
-    def write(self, name: str, data: bytes) -> None:
-        """Fill a file and set its offset to the start."""
+    def write(self, name: str, data: bytes, *, seal: bool = False) -> None:
+        """Fill a file and set its offset to the start; sealed, nobody can change it any more."""
         view = memoryview(data)
         while view:
             view = view[os.write(self._fds[name], view) :]
         os.lseek(self._fds[name], 0, os.SEEK_SET)
+        if seal:
+            fcntl.fcntl(self._fds[name], fcntl.F_ADD_SEALS, SEALS)
 
     def size(self, name: str) -> int:
         """Bytes that are in a file."""

@@ -220,17 +220,17 @@ class SubprocessExecutor:
         }
         read = read_batch if several else read_result
         with MemoryFiles(*FILES) as files:
-            report = await self._run_job(program, job, files, b"" if several else texts[0])
+            report = await self._run_job(program, job, files, None if several else texts[0])
             if files.size("stdout") + files.size("answers") > LARGE:
                 return await asyncio.to_thread(read, program, report, files, len(cases))
             return read(program, report, files, len(cases))
 
     async def _run_job(
-        self, program: Program, job: dict[str, Any], files: MemoryFiles, stdin: bytes = b""
+        self, program: Program, job: dict[str, Any], files: MemoryFiles, stdin: bytes | None = b""
     ) -> dict[str, Any]:
-        """One run of a zygote; what it reports."""
-        files.write("job", marshal.dumps(job))
-        files.write("stdin", stdin)
+        """One run of a zygote; what it reports. None: the run fills its standard input itself, case by case."""
+        files.write("job", marshal.dumps(job), seal=True)
+        files.write("stdin", stdin or b"", seal=stdin is not None)
         limits = msgspec.structs.asdict(program.limits) | {"wall_s": program.limits.timeout_s + WALL_GRACE_S}
         async with self._box("numpy" if NUMPY.search(program.source) else "plain") as box:
             return await box.run(limits, files)
