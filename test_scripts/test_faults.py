@@ -154,3 +154,22 @@ def test_large_outputs_do_not_add_up():
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
     assert (done.stdout, done.stderr) == ("{'wrong_answer'} True\n", "")
+
+
+def test_a_busy_machine_costs_nobody_a_verdict():
+    """Beside eight programs that want the processor too, an honest one passes and an endless one times out."""
+    hog = "import time\nt = time.monotonic()\nwhile time.monotonic() < t + 30: pass"
+    sources = ["while True: pass", "import time\nwhile time.process_time() < 1.2: pass\nprint(1)"]
+
+    async def run():
+        async with open_executor(workers=2) as executor:
+            hogs = [subprocess.Popen([sys.executable, "-c", hog]) for _ in range(8)]  # noqa: ASYNC220
+            try:
+                found = await asyncio.gather(*(executor.run(script(s, timeout_s=2)) for s in sources))
+            finally:
+                for process in hogs:
+                    process.kill()
+                    process.wait()
+            return [r.cases[0].status for r in found]
+
+    assert asyncio.run(run()) == ["timeout", "ok"]

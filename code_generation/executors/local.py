@@ -44,6 +44,8 @@ LARGEST_CODE = 16 << 20
 LARGE = 256 << 10
 """Bytes of output that are read in a thread: the event loop has other things to do."""
 TRIES = 3
+BUSY_WALL = 3
+"""Times its wall-clock limit that a run gets which others kept from the processor before."""
 NUMPY = re.compile(r"\bnumpy\b|\bnp\.")
 
 PROBE = """
@@ -178,16 +180,15 @@ class SubprocessExecutor:
 
     async def _run_cases(self, program: Program, cases: list[Case]) -> list[CaseResult]:
         """Some cases in one process; a box that fails is tried again, then it is an infra error. What the machine was
-        too busy for is tried again while nothing else of ours runs.
+        too busy for is tried again while nothing else of ours runs, and with time enough for CPU time to decide.
         """
-        reason, slots = "", 1
+        reason, busy = "", False
         for attempt in range(TRIES):
             try:
-                async with self._several(slots):
-                    return await self._run_once(program, cases)
+                async with self._several(self.workers if busy else 1):
+                    return await self._run_once(program, cases, BUSY_WALL if busy else 1)
             except (ExecutorError, OSError) as e:
-                reason = str(e)
-                slots = self.workers if isinstance(e, Starved) else 1
+                reason, busy = str(e), busy or isinstance(e, Starved)
             await asyncio.sleep(0.1 * 4**attempt)
         return [CaseResult(status="infra_error", error=reason)] * len(cases)
 
@@ -204,7 +205,7 @@ class SubprocessExecutor:
                 await held.enter_async_context(self._slots)
             yield
 
-    async def _run_once(self, program: Program, cases: list[Case]) -> list[CaseResult]:
+    async def _run_once(self, program: Program, cases: list[Case], patience: int = 1) -> list[CaseResult]:
         texts = [case.stdin.encode("utf-8", "surrogatepass") for case in cases]
         several = len(cases) > 1
         job = {
@@ -220,18 +221,20 @@ class SubprocessExecutor:
         }
         read = read_batch if several else read_result
         with MemoryFiles(*FILES) as files:
-            report = await self._run_job(program, job, files, None if several else texts[0])
+            report = await self._run_job(program, job, files, None if several else texts[0], patience)
             if files.size("stdout") + files.size("answers") > LARGE:
                 return await asyncio.to_thread(read, program, report, files, len(cases))
             return read(program, report, files, len(cases))
 
     async def _run_job(
-        self, program: Program, job: dict[str, Any], files: MemoryFiles, stdin: bytes | None = b""
+        self, program: Program, job: dict[str, Any], files: MemoryFiles, stdin: bytes | None = b"", patience: int = 1
     ) -> dict[str, Any]:
         """One run of a zygote; what it reports. None: the run fills its standard input itself, case by case."""
         files.write("job", marshal.dumps(job), seal=True)
         files.write("stdin", stdin or b"", seal=stdin is not None)
-        limits = msgspec.structs.asdict(program.limits) | {"wall_s": program.limits.timeout_s + WALL_GRACE_S}
+        limits = msgspec.structs.asdict(program.limits) | {
+            "wall_s": patience * (program.limits.timeout_s + WALL_GRACE_S)
+        }
         async with self._box("numpy" if NUMPY.search(program.source) else "plain") as box:
             return await box.run(limits, files)
 
