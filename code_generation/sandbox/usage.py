@@ -72,13 +72,18 @@ def last_pid() -> int:
 
 
 def is_ordinary(pid: int) -> bool:
-    """Whether a process asks for the processor as it did at its start: no niceness, policy or affinity of its own."""
+    """Whether a process asks for the processor as this one does: with the same niceness, policy and affinity."""
+    return how_it_runs(pid) == how_it_runs(os.getpid()) is not None
+
+
+def how_it_runs(pid: int) -> tuple[object, ...] | None:
+    """Niceness, policy and affinity of a process; None where that is not known."""
     try:
         with open(f"/proc/{pid}/stat", "rb") as f:
             fields = f.read().rpartition(b")")[2].split()
-        return fields[16] == b"0" and fields[38] == b"0" and os.sched_getaffinity(pid) == os.sched_getaffinity(0)
+        return fields[16], fields[38], os.sched_getaffinity(pid)
     except (OSError, IndexError):
-        return False
+        return None
 
 
 def times_s(pid: int) -> list[tuple[float, float]]:
