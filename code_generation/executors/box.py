@@ -40,6 +40,10 @@ STDERR_CAP = 64 << 10
 class Starved(ExecutorError):
     """A run did not get the processor for as long as it may have it. The box is as good as before."""
 
+    def __init__(self, cpu_s: float, wall_s: float) -> None:
+        super().__init__(f"the machine is too busy: {cpu_s:.1f} s of CPU in {wall_s:.1f} s")
+        self.cpu_s, self.wall_s = cpu_s, wall_s
+
 
 class Box:
     """A running zygote: a fork a job, one job at a time."""
@@ -104,8 +108,7 @@ class Box:
             raise SandboxLost(report)
         stopped, exit_code, cpu_s, wall_s, memory_kb = report
         if stopped == "starved":
-            msg = f"the machine is too busy: {cpu_s:.1f} s of CPU in {wall_s:.1f} s"
-            raise Starved(msg)
+            raise Starved(cpu_s, wall_s)
         return {
             "stopped": stopped,
             "exit": exit_code,

@@ -44,8 +44,10 @@ LARGEST_CODE = 16 << 20
 LARGE = 256 << 10
 """Bytes of output that are read in a thread: the event loop has other things to do."""
 TRIES = 3
-BUSY_WALL = 3
-"""Times its wall-clock limit that a run gets which others kept from the processor before."""
+BUSY_GRACE_S = 2.9
+"""The same for a run that others kept from the processor before."""
+BUSY_WALL, MOST_OF_IT = 3, 0.75
+"""Times its wall-clock limit that such a run gets in the end; the part of its CPU limit that it must not have used."""
 NUMPY = re.compile(r"\bnumpy\b|\bnp\.")
 
 PROBE = """
@@ -179,16 +181,25 @@ class SubprocessExecutor:
         return ExecutionResult(cases=[results[0] for results in found])
 
     async def _run_cases(self, program: Program, cases: list[Case]) -> list[CaseResult]:
-        """Some cases in one process; a box that fails is tried again, then it is an infra error. What the machine was
-        too busy for is tried again while nothing else of ours runs, and with time enough for CPU time to decide.
+        """Some cases in one process; a box that fails is tried again, then it is an infra error.
+
+        What the machine was too busy for is tried again while nothing else of ours runs. If it then used most of its
+        CPU time it has timed out; if not, it gets so much time that CPU time decides.
         """
-        reason, busy = "", False
+        reason, busy, limit_s = "", 0, program.limits.timeout_s
+        walls_s = (limit_s + WALL_GRACE_S, limit_s + BUSY_GRACE_S, BUSY_WALL * (limit_s + WALL_GRACE_S))
         for attempt in range(TRIES):
             try:
                 async with self._several(self.workers if busy else 1):
-                    return await self._run_once(program, cases, BUSY_WALL if busy else 1)
+                    return await self._run_once(program, cases, walls_s[busy])
+            except Starved as e:
+                busy += 1
+                reason = str(e)
+                if busy > 1 and e.cpu_s > MOST_OF_IT * limit_s:
+                    error = f"did not finish within {limit_s:g} s"
+                    return [CaseResult(status="timeout", error=error, cpu_s=e.cpu_s, wall_s=e.wall_s)] * len(cases)
             except (ExecutorError, OSError) as e:
-                reason, busy = str(e), busy or isinstance(e, Starved)
+                reason = str(e)
             await asyncio.sleep(0.1 * 4**attempt)
         return [CaseResult(status="infra_error", error=reason)] * len(cases)
 
@@ -205,7 +216,7 @@ class SubprocessExecutor:
                 await held.enter_async_context(self._slots)
             yield
 
-    async def _run_once(self, program: Program, cases: list[Case], patience: int = 1) -> list[CaseResult]:
+    async def _run_once(self, program: Program, cases: list[Case], wall_s: float | None = None) -> list[CaseResult]:
         texts = [case.stdin.encode("utf-8", "surrogatepass") for case in cases]
         several = len(cases) > 1
         job = {
@@ -221,20 +232,24 @@ class SubprocessExecutor:
         }
         read = read_batch if several else read_result
         with MemoryFiles(*FILES) as files:
-            report = await self._run_job(program, job, files, None if several else texts[0], patience)
+            report = await self._run_job(program, job, files, None if several else texts[0], wall_s)
             if files.size("stdout") + files.size("answers") > LARGE:
                 return await asyncio.to_thread(read, program, report, files, len(cases))
             return read(program, report, files, len(cases))
 
     async def _run_job(
-        self, program: Program, job: dict[str, Any], files: MemoryFiles, stdin: bytes | None = b"", patience: int = 1
+        self,
+        program: Program,
+        job: dict[str, Any],
+        files: MemoryFiles,
+        stdin: bytes | None = b"",
+        wall_s: float | None = None,
     ) -> dict[str, Any]:
         """One run of a zygote; what it reports. None: the run fills its standard input itself, case by case."""
         files.write("job", marshal.dumps(job), seal=True)
         files.write("stdin", stdin or b"", seal=stdin is not None)
-        limits = msgspec.structs.asdict(program.limits) | {
-            "wall_s": patience * (program.limits.timeout_s + WALL_GRACE_S)
-        }
+        wall_s = wall_s or program.limits.timeout_s + WALL_GRACE_S
+        limits = msgspec.structs.asdict(program.limits) | {"wall_s": wall_s}
         async with self._box("numpy" if NUMPY.search(program.source) else "plain") as box:
             return await box.run(limits, files)
 
