@@ -23,7 +23,9 @@ from code_generation.models import Case, CaseResult, Limits, Program
 EXECUTORS = [
     pytest.param(lambda: open_executor("subprocess", workers=4), id="full"),
     pytest.param(lambda: open_executor("subprocess", workers=4, level="restricted"), id="restricted"),
-    pytest.param(lambda: open_executor("subprocess", workers=4, level="weak", allow_weak=True), id="weak"),
+    pytest.param(
+        lambda: open_executor("subprocess", workers=4, level="weak", allow_weak=True), id="weak", marks=pytest.mark.slow
+    ),
 ]
 """Every implementation of the protocol; a new one is a row here."""
 

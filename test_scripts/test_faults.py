@@ -138,6 +138,7 @@ def test_out_of_processes_is_infra():
         group.rmdir()
 
 
+@pytest.mark.slow
 def test_large_outputs_do_not_add_up():
     """Each test's output is judged and forgotten: many of the largest allowed take the memory of a few."""
     tests = [TestCase(input="", output="y", type="stdin", is_public=False)] * 24
@@ -156,6 +157,7 @@ def test_large_outputs_do_not_add_up():
     assert (done.stdout, done.stderr) == ("{'wrong_answer'} True\n", "")
 
 
+@pytest.mark.slow
 def test_a_busy_machine_costs_nobody_a_verdict():
     """Beside eight programs that want the processor too, an honest one passes and an endless one times out."""
     hog = "import time\nt = time.monotonic()\nwhile time.monotonic() < t + 30: pass"
