@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from code_generation.protocols import Executor
 
 MAX_ROUNDS = 1000
-"""How often test code may ask for answers that it did not foresee; see `inside_check.Conversation`."""
+"""How often test code may ask for answers that it did not foresee; see `remote.Conversation`."""
 PATIENCE = 3
 """Rounds in a row in which a test may fail to get further."""
 LONGEST_SHOWN_BITS = 20_000

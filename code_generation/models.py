@@ -245,7 +245,8 @@ class CaseResult(Struct, frozen=True, kw_only=True):
     error: str = ""
     """The candidate's own traceback, trimmed, or the reason of another status; empty where status is ok."""
     loaded: bool = True
-    """kind `calls`: the candidate's code came to its end, so that the calls could begin. For people: it says so."""
+    """kind `calls`: the candidate's code came to its end, so that the calls could begin; where not, it
+    failed in the phase `import`."""
     cpu_s: float = 0.0
     """User and system time of all processes of the run, seconds."""
     wall_s: float = 0.0

@@ -63,7 +63,7 @@ class Executor(Protocol):
         ...
 
     async def run(self, program: Program) -> ExecutionResult:
-        """Run every case of a program in a process of its own.
+        """Run every case of a program in a process of its own; with `batch` all of them may share one.
 
         Whatever the program does is a status in the result: a crash, a timeout, no output are not exceptions.
 

@@ -45,7 +45,7 @@ LARGE = 256 << 10
 """Bytes of output that are read in a thread: the event loop has other things to do."""
 TRIES = 3
 BUSY_GRACE_S = 2.9
-"""The same for a run that others kept from the processor before."""
+"""As WALL_GRACE_S, for a run that others kept from the processor before."""
 BUSY_WALL, MOST_OF_IT = 3, 0.75
 """Times its wall-clock limit that such a run gets in the end; the part of its CPU limit that it must not have used."""
 NUMPY = re.compile(r"\bnumpy\b|\bnp\.")
@@ -245,7 +245,7 @@ class SubprocessExecutor:
         stdin: bytes | None = b"",
         wall_s: float | None = None,
     ) -> dict[str, Any]:
-        """One run of a zygote; what it reports. None: the run fills its standard input itself, case by case."""
+        """One run of a zygote; what it reports. `stdin` None: the run fills it itself, case by case."""
         files.write("job", marshal.dumps(job), seal=True)
         files.write("stdin", stdin or b"", seal=stdin is not None)
         wall_s = wall_s or program.limits.timeout_s + WALL_GRACE_S
@@ -324,7 +324,7 @@ class _Place:
 
 
 def _remove(folder: str | None) -> None:
-    """Delete a work folder. What can't be deleted costs a line of nobody's time, never a result."""
+    """Delete a work folder; one that can't be deleted stays, for that is no reason to lose a result."""
     if folder:
         with contextlib.suppress(OSError):
             remove_tree(folder)

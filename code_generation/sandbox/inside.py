@@ -8,7 +8,9 @@ Two ways to run a candidate, in a process that was forked for it:
 (The third kind of program, `check`, runs a data set's test code without any candidate: see `inside_check`.)
 
 A step is `{"op": "call"|"get"|"set", "target": T, ...}` where T is `{"g": name}` (a global of the candidate),
-`{"r": k}` (what step k gave) or `{"n": name}` (a builtin or a function of `operator`).
+`{"r": k}` (what step k gave) or `{"n": name}` (what has that name: `len`, `operator.add`). Steps of test code are
+`rich`: more than plain data crosses, see `rich_data`, and the answer says what was printed (`out`) and awaited; with
+`effect` also how the arguments are now (`changed`) and which one was returned (`same`).
 An answer is `{"value": V}`, `{"opaque": type, "ref": k}`, `{"raised": [class names], "text": ..., "trace": ...}` or
 `{"missing": name}`. V is tagged plain data, see `encode`. Where several cases share the process, each that came to a
 good end is followed by `{"done": bytes written to stdout so far}`, and the first that did not is the last.
@@ -149,9 +151,9 @@ def run_scripts(job: dict[str, Any], emit: Callable[[Any], None]) -> None:
         main.__dict__.update(__file__="main.py", __builtins__=builtins, __annotations__={}, **prelude)
         sys.modules["__main__"] = main
         status = run_main(code, main.__dict__, emit)
-        last = number == len(cases) - 1 or status or not can_go_on()
         if take_apart:
             sys.exit(status)
+        last = number == len(cases) - 1 or status or not can_go_on()
         status = end_main(status, last=bool(last))
         if len(cases) > 1 and not status:
             emit({"done": os.fstat(1).st_size})

@@ -200,15 +200,15 @@ def watch(child: int, limits: dict[str, Any], level: Level, events: select.poll)
         level.end_all(child)
     elif level.disk_is_full(child, limits["disk_mb"]):
         stopped = "disk"
-    _, status, usage = os.wait4(child, 0)
-    cpu_s, memory_kb = usage.ru_utime + usage.ru_stime, usage.ru_maxrss
+    _, status, used = os.wait4(child, 0)
+    cpu_s, memory_kb = used.ru_utime + used.ru_stime, used.ru_maxrss
     while level.end_all(0):
         try:
-            _, _, usage = os.wait4(-1, 0)
+            _, _, used = os.wait4(-1, 0)
         except ChildProcessError:
             break
-        cpu_s += usage.ru_utime + usage.ru_stime
-        memory_kb = max(memory_kb, usage.ru_maxrss)
+        cpu_s += used.ru_utime + used.ru_stime
+        memory_kb = max(memory_kb, used.ru_maxrss)
     return stopped, os.waitstatus_to_exitcode(status), cpu_s, wall_s, memory_kb
 
 

@@ -12,9 +12,10 @@ import tempfile
 import time
 from pathlib import Path
 
-from code_generation.errors import CodeGenerationError, SandboxUnavailable
+from code_generation.errors import SandboxUnavailable
 from code_generation.executors import open_executor
 from code_generation.models import Case, CaseResult, Limits, Program
+from code_generation.test_scripts import exit_status
 
 TRY = "def attempt(action):\n    try: return action()\n    except BaseException as e: return type(e).__name__\n"
 CONTAINED = {
@@ -83,14 +84,5 @@ def _say(level: str, name: str, good: bool, result: CaseResult | None) -> int:  
     return 0 if good else 1
 
 
-def main() -> int:
-    """Run it; exit status 2 where no level holds."""
-    try:
-        return asyncio.run(run())
-    except CodeGenerationError as e:
-        print(e, file=sys.stderr)
-        return 2
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(exit_status(run()))

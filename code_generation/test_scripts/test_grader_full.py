@@ -5,15 +5,14 @@ Honest programs in unusual shapes, wrong ones, and ones that cheat, in both mode
 
 from __future__ import annotations
 
-import asyncio
 import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, get_args
 
-from code_generation.errors import CodeGenerationError
 from code_generation.executors import open_executor
 from code_generation.grader import TestExecutionGrader
 from code_generation.models import CodeProblem, Mode, TestCase
+from code_generation.test_scripts import exit_status
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -123,14 +122,5 @@ async def run() -> int:
     return 1 if wrong else 0
 
 
-def main() -> int:
-    """Run it; a machine that can't isolate code is one line and exit status 2."""
-    try:
-        return asyncio.run(run())
-    except CodeGenerationError as e:
-        print(e, file=sys.stderr)
-        return 2
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(exit_status(run()))
