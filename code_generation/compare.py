@@ -16,8 +16,8 @@ from decimal import Decimal, DecimalException, localcontext
 from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
-from code_generation.errors import UnknownName
-from code_generation.literals import from_json, is_python
+from code_generation.errors import DataError, UnknownName
+from code_generation.literals import from_json, is_python, parse_python
 from code_generation.sandbox.plain_data import countable
 
 if TYPE_CHECKING:
@@ -30,6 +30,9 @@ VERSION = 1
 
 DEFAULT: dict[str, Any] = {"name": "default"}
 POLICIES = ("default", "exact", "lines", "tokens", "float", "unordered", "any_of")
+"""Decided here."""
+CHECKER = "checker"
+"""A program of the data set decides, in the sandbox; see `harness.checker_program`."""
 
 _NUMBER = re.compile(rb"[+-]?(?:(?:0|[1-9][0-9]*)(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 MOST_LONGER = 100
@@ -142,10 +145,33 @@ def check_policy(policy: dict[str, Any]) -> None:
     """Look a policy up.
 
     Raises:
-        UnknownName: there is none of that name.
+        UnknownName: there is none of that name. DataError: a parameter of it is missing or none.
     """
+    if policy["name"] == CHECKER:
+        _check_source(policy.get("checker"))
+    else:
+        _check_name(policy)
+    for key in ("abs_tol", "rel_tol"):
+        value = policy.get(key, 0)
+        if not _is_number(value) or not 0 <= value < math.inf:
+            msg = f"expected a number of 0 or more at $.metadata.comparison.{key}, found {value!r}"
+            raise DataError(msg)
+
+
+def _check_name(policy: dict[str, Any]) -> None:
     if policy["name"] not in POLICIES:
-        raise UnknownName("comparison", str(policy["name"]), POLICIES)
+        raise UnknownName("comparison", str(policy["name"]), (*POLICIES, CHECKER))
+
+
+def _check_source(source: object) -> None:
+    if not isinstance(source, str) or not source.strip():
+        msg = "expected the source of a program at $.metadata.comparison.checker"
+        raise DataError(msg)
+    try:
+        parse_python(source)
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as e:
+        msg = f"the checker program at $.metadata.comparison.checker is not Python: {e}"
+        raise DataError(msg) from None
 
 
 def compare_value(expected: JsonValue, answer: Any, policy: dict[str, Any] | None = None) -> bool:
@@ -155,7 +181,7 @@ def compare_value(expected: JsonValue, answer: Any, policy: dict[str, Any] | Non
         UnknownName: there is no policy of that name.
     """
     policy = policy or DEFAULT
-    check_policy(policy)
+    _check_name(policy)
     match policy["name"]:
         case "default" | "lines" | "tokens":
             return equal_values(expected, answer)
@@ -182,7 +208,7 @@ def compare_text(expected: str | list[str], got: bytes, policy: dict[str, Any] |
         UnknownName: there is no policy of that name.
     """
     policy = policy or DEFAULT
-    check_policy(policy)
+    _check_name(policy)
     name = policy["name"]
     if name == "any_of":
         return any(compare_text(e, got) for e in ([expected] if isinstance(expected, str) else expected))

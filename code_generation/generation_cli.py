@@ -20,7 +20,7 @@ from code_generation import __version__
 from code_generation.config import read_toml
 from code_generation.errors import CodeGenerationError, ConfigError, DataError, UnknownName
 from code_generation.grader import GraderOptions, open_grader
-from code_generation.grading import Tests, check_claims, grade_file, read_candidates, read_claims
+from code_generation.grading import GradeOptions, check_claims, grade_file, read_candidates, read_claims
 from code_generation.jsonl import encode, print_error
 from code_generation.loaders import LoadOptions, dataset_of
 from code_generation.providers import ModelOptions
@@ -226,8 +226,9 @@ def say_summary(summary: RunSummary, run: ScrapeRun) -> str:
 
 @app.command
 def grade(
-    problems: Path, candidates: Path, /, *, output: Path, tests: Tests = "all", stop_early: bool = False,
-    force: bool = False, grading: Annotated[GraderOptions, Flat] = GraderOptions(),  # noqa: B008
+    problems: Path, candidates: Path, /, *, output: Path, force: bool = False,
+    options: Annotated[GradeOptions, Flat] = GradeOptions(),  # noqa: B008
+    grading: Annotated[GraderOptions, Flat] = GraderOptions(),  # noqa: B008
 ) -> int:  # fmt: skip
     """Grade code from anywhere. Wrong answers are results: exit status 1 only where the sandbox failed.
 
@@ -239,15 +240,20 @@ def grade(
         problems: Problem file.
         candidates: Candidates file.
         output: Verdict file, a row a candidate in input order; the same command again resumes.
-        tests: Which tests decide.
-        stop_early: Leave out a candidate's tests after the first that does not pass.
         force: Start anew; earlier verdicts are kept beside as .bak.
     """
+    options.check()
     wanted = read_candidates(problems, candidates)
 
     async def run() -> int:
         async with open_grader(grading) as grader:
-            counts = await grade_file(wanted, output, grader, tests=tests, stop_early=stop_early, force=force)
+            counts = await grade_file(wanted, output, grader, options, force=force)
+        for row in counts.flips:
+            name = " ".join(str(row[key]) for key in ("problem_id", "candidate_id") if row[key] is not None)
+            print(f"{name}: {options.profile} {row['verdict']}, {options.diff_profile} {row['diff_verdict']}")
+        if options.diff_profile:
+            both = f"{options.profile} and {options.diff_profile}"
+            print(f"{len(counts.flips)} of {len(wanted)} verdicts flip between {both}")
         kept = f" ({counts.kept} judged before)" if counts.kept else ""
         print(
             f"{len(wanted)} candidates{kept}: {counts.passed} pass, {counts.failed} fail, {counts.infra} infra "

@@ -11,16 +11,19 @@ import msgspec
 from code_generation.compare import check_policy
 from code_generation.errors import DataError
 from code_generation.extract import syntax_tree
-from code_generation.literals import from_json, is_python, parse_arguments, shorten
+from code_generation.jsonl import encode as dump_json
+from code_generation.literals import from_json, is_python, parse_arguments, shorten, to_json
 from code_generation.models import Case, Limits, Program
-from code_generation.sandbox.plain_data import NotPlainData, encode
+from code_generation.sandbox.plain_data import NotPlainData, decode, encode
 
 if TYPE_CHECKING:
-    from code_generation.models import CodeProblem, JsonValue, TestCase
+    from code_generation.models import CaseResult, CodeProblem, JsonValue, TestCase
 
 
 MOST = 1_000_000
 """Seconds or MiB; a larger limit is a mistake."""
+CHECKER_LIMITS = Limits(timeout_s=15.0, memory_mb=2048, disk_mb=256)
+"""Of a program that looks at an answer: an answer may be large, and the program is not what is being measured."""
 
 
 def limits_of(problem: CodeProblem, timeout_s: float | None = None, memory_mb: int | None = None) -> Limits:
@@ -127,6 +130,40 @@ def check_program(
         cases=[Case(steps=steps, answers=answers)],
         limits=limits,
     )
+
+
+def checker_program(problem: CodeProblem, test: TestCase, case: CaseResult) -> Program:
+    """A program of the data set that looks at an answer: `checker.py input.txt correct_output.txt solution_output.txt`.
+
+    Holds no candidate code. What is no text (arguments, a return value) stands in its files as JSON. The interface is
+    that of the checkers of open-r1/codeforces.
+    """
+    if test.type == "stdin":
+        correct = "\n".join(test.output) if isinstance(test.output, list) else test.output
+        texts = [test.input, correct, case.stdout]
+    else:
+        texts = [dump_json(test.input), dump_json(test.output), _dump_answer(case.answers[0]["value"])]
+    contents = [x if isinstance(x, bytes) else x.encode("utf-8", "surrogatepass") for x in texts]
+    files = dict(zip(("input.txt", "correct_output.txt", "solution_output.txt"), contents, strict=True))
+    checker = problem.metadata["comparison"]["checker"]
+    return Program(kind="script", source=checker, cases=[Case(files=files)], limits=CHECKER_LIMITS)
+
+
+def _dump_answer(value: JsonValue) -> str:
+    """A return value, as it came from the sandbox, in JSON: a tuple is a list there."""
+    answer = decode(value)
+    try:
+        return dump_json(_as_json(answer))
+    except ValueError:  # a complex number that is not finite
+        return dump_json(repr(answer))
+
+
+def _as_json(value: Any) -> JsonValue:
+    if isinstance(value, list | tuple):
+        return [_as_json(v) for v in value]
+    if isinstance(value, dict) and all(isinstance(k, str) for k in value):
+        return {k: _as_json(v) for k, v in value.items()}
+    return to_json(value)
 
 
 def _call(problem: CodeProblem, arguments: JsonValue) -> JsonValue:

@@ -208,6 +208,8 @@ class Case(Struct, frozen=True, kw_only=True):
     """Calls to make, see `sandbox.inside`."""
     answers: list[JsonValue] = field(default_factory=list)
     """kind `check` only: what the candidate answered to `steps` so far."""
+    files: dict[str, bytes] = field(default_factory=dict)
+    """kind `script` only: files in the folder that the program starts in; their names are its arguments."""
 
 
 class Program(Struct, frozen=True, kw_only=True):
@@ -269,6 +271,8 @@ class Outcome(Record, frozen=True, kw_only=True):
     """What happened, for people: the candidate's traceback or the reason; trimmed."""
     got: str = ""
     """The candidate's answer as text, trimmed; kept for public tests only."""
+    other: Status | None = None
+    """What another grader's comparison makes of the same answer, where one was asked for."""
     phase: Phase = "run"
     """How far the candidate came: `syntax` and `import` mean that it did not get to be tested."""
     cpu_s: float = 0.0
@@ -311,6 +315,14 @@ class Grade(Record, frozen=True, kw_only=True):
             mine = [o.status for o in self.outcomes if o.is_public is (name == "public")]
             found[name] = next((s for s in mine if s != "passed"), "passed") if mine else "not_run"
         return found
+
+    @property
+    def other_verdict(self) -> Verdict | None:
+        """The verdict by the other grader's comparison; None where none was asked for."""
+        others = [o.other for o in self.outcomes]
+        if None in others:
+            return None
+        return "infra" if "infra_error" in others else "pass" if others and set(others) == {"passed"} else "fail"
 
     def passed(self, *, public: bool) -> bool:
         """Whether all public (or all private) tests passed; an empty side counts as passed."""

@@ -48,7 +48,9 @@ class Executor(Protocol):
     name: str
     """Row of the executor table, `subprocess`."""
     isolation: str
-    """Level that the start-up check found; `unknown` before `__aenter__`."""
+    """Level that the start-up check found; `unknown` before `__aenter__`. `remote`: not on this machine."""
+    cases_per_call: int
+    """How many cases of one program it is worth to hand over together."""
 
     async def __aenter__(self) -> Self:
         """Check the box.

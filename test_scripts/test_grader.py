@@ -228,6 +228,7 @@ class BrokenBox:
     """An executor whose box fails for some of the cases."""
 
     name = isolation = "broken"
+    cases_per_call = 1
 
     def __init__(self, statuses):
         self.statuses = statuses

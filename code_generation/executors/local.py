@@ -91,6 +91,7 @@ class SubprocessExecutor:
     """
 
     name = "subprocess"
+    cases_per_call = 1
 
     def __init__(self, *, workers: int | None = None, allow_weak: bool = False, level: str | None = None) -> None:
         """Nothing is started yet; `workers` defaults to the number of usable cores."""
@@ -226,7 +227,12 @@ class SubprocessExecutor:
             "setup": program.setup,
             "names": program.names,
             "cases": [
-                {"stdin": text if several else None, "steps": case.steps, "answers": case.answers}
+                {
+                    "stdin": text if several else None,
+                    "steps": case.steps,
+                    "answers": case.answers,
+                    "files": case.files,
+                }
                 for text, case in zip(texts, cases, strict=True)
             ],
         }

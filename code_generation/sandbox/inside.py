@@ -147,6 +147,10 @@ def run_scripts(job: dict[str, Any], emit: Callable[[Any], None]) -> None:
     for number, case in enumerate(cases):
         if case["stdin"] is not None:
             feed(case["stdin"])
+        for name, content in case["files"].items():
+            with open(name, "wb") as file:
+                file.write(content)
+        sys.argv[1:] = case["files"]
         main = types.ModuleType("__main__")
         main.__dict__.update(__file__="main.py", __builtins__=builtins, __annotations__={}, **prelude)
         sys.modules["__main__"] = main
