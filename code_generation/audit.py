@@ -164,6 +164,8 @@ async def check_references(
 
 def _why(grade: Grade) -> str:
     """The first test that did not pass, in one line."""
+    if grade.flaky:
+        return "is flaky: run twice, it passes and it fails; the problem is not to be trusted"
     number, outcome = next((i, o) for i, o in enumerate(grade.outcomes) if o.status != "passed")
     last = outcome.error.strip().rpartition("\n")[2]
     return (

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
+from code_generation.certificate import sha256_text
 from code_generation.concurrency import all_of
 from code_generation.errors import ConfigError
 from code_generation.executors import open_executor
@@ -67,6 +68,9 @@ class GraderOptions:
     """Level of isolation: the best that holds on this machine, or that one and no other."""
     allow_weak_isolation: bool = False
     """Run untrusted code even where this machine can't isolate it."""
+    recheck: float = 0.02
+    """Share of the passes and of the timeouts that are run again, 0 to 1: what then comes out otherwise is flaky and
+    does not pass, and all of its problem's candidates are run again from there on."""
 
 
 @asynccontextmanager
@@ -84,6 +88,9 @@ async def open_grader(options: GraderOptions) -> AsyncIterator[TestExecutionGrad
         if value is not None and value <= 0:
             msg = f"{name} must be more than 0, got {value}"
             raise ConfigError(msg)
+    if not 0 <= options.recheck <= 1:
+        msg = f"--recheck is a share from 0 to 1, got {options.recheck:g}"
+        raise ConfigError(msg)
     if options.memory_mb is not None and options.memory_mb < LEAST_MEMORY_MB:
         msg = f"--memory-mb must be at least {LEAST_MEMORY_MB}, got {options.memory_mb}: Python itself needs that"
         raise ConfigError(msg)
@@ -96,7 +103,18 @@ async def open_grader(options: GraderOptions) -> AsyncIterator[TestExecutionGrad
     async with box as executor:
         if executor.isolation not in {"full", options.isolation}:
             print_error(f"isolation is {executor.isolation}, not full; `codegen doctor` says why")
-        yield TestExecutionGrader(executor, timeout_s=options.timeout_s, memory_mb=options.memory_mb, mode=options.mode)
+        grader = TestExecutionGrader(
+            executor,
+            timeout_s=options.timeout_s,
+            memory_mb=options.memory_mb,
+            mode=options.mode,
+            recheck=options.recheck,
+        )
+        yield grader
+        if grader.flaky:
+            flaky = f"{sum(map(len, grader.flaky.values()))} of {grader.rechecked} candidates that were run twice"
+            problems = f"; quarantined: {', '.join(grader.quarantined)}" if grader.quarantined else ""
+            print_error(f"{flaky} are flaky and do not pass by that{problems}")
 
 
 @dataclass(frozen=True)
@@ -138,6 +156,7 @@ class TestExecutionGrader:
         timeout_s: float | None = None,
         memory_mb: int | None = None,
         mode: Mode = "isolated",
+        recheck: float = 0.0,
     ) -> None:
         """Use an open executor; limits given here overrule those of the problems.
 
@@ -149,6 +168,11 @@ class TestExecutionGrader:
         self.timeout_s = timeout_s
         self.memory_mb = memory_mb
         self.mode = mode
+        self.recheck = recheck
+        self.rechecked = 0
+        """Candidates that were run twice."""
+        self.flaky: dict[str, set[str]] = {}
+        """Of the problems that have any: hashes of the candidates that came out otherwise the second time."""
         self._judging = asyncio.Semaphore(LARGE_AT_A_TIME)
 
     def limits(self, problem: CodeProblem) -> Limits:
@@ -176,11 +200,40 @@ class TestExecutionGrader:
         Raises:
             DataError: a test that can't be run as it is written. UnknownName: no such profile.
         """
-        tests = problem.test_cases if tests is None else tests
         for name in {profile, other_profile or OWN} - {OWN}:
             check_profile(name)
+        tests = problem.test_cases if tests is None else tests
         candidate = _Candidate(problem, code, tests, self.limits(problem), profile, other_profile)
-        mode = mode or self.mode
+        outcomes = await self._outcomes(candidate, mode or self.mode, stop_early=stop_early)
+        flaky = False
+        if self._is_sampled(candidate, outcomes):
+            again = await self._outcomes(candidate, "isolated", stop_early=stop_early)
+            outcomes, flaky = _both(outcomes, again)
+            self.rechecked += 1
+            if flaky:
+                self.flaky.setdefault(problem.problem_id, set()).add(sha256_text(code))
+        grade = self.sum_up(tests, outcomes, mode or self.mode)
+        return msgspec.structs.replace(grade, flaky=flaky)
+
+    @property
+    def quarantined(self) -> list[str]:
+        """Problems of which more than one candidate was flaky: it is theirs, then, or this machine's."""
+        return sorted(problem for problem, codes in self.flaky.items() if len(codes) > 1)
+
+    def _is_sampled(self, candidate: _Candidate, outcomes: list[Outcome]) -> bool:
+        """Whether to look twice: at a share of the passes and timeouts, chosen by their hash, and at all candidates of
+        problems that were flaky before.
+        """
+        passed = bool(outcomes) and all(o.status == "passed" for o in outcomes)
+        if not self.recheck or not (passed or any(o.status == "timeout" for o in outcomes)):
+            return False
+        problem_id = candidate.problem.problem_id
+        share = int(sha256_text(f"{problem_id}\0{candidate.code}")[:8], 16) / 16**8
+        return share < self.recheck or problem_id in self.flaky
+
+    async def _outcomes(self, candidate: _Candidate, mode: Mode, *, stop_early: bool) -> list[Outcome]:
+        """What becomes of each test, in their order."""
+        tests = candidate.tests
         found = await self._run_batches(candidate) if mode == "batch" else {}
         todo = [i for i in sorted(range(len(tests)), key=lambda i: not tests[i].is_public) if i not in found]
         for position, number in enumerate(todo):
@@ -195,7 +248,7 @@ class TestExecutionGrader:
                 found |= await self._run_tests(candidate, left)
                 break
         missing = [Outcome(status="not_run", is_public=t.is_public) for t in tests]
-        return self.sum_up(tests, [found.get(i, missing[i]) for i in range(len(tests))], mode)
+        return [found.get(i, missing[i]) for i in range(len(tests))]
 
     def sum_up(self, tests: list[TestCase], outcomes: list[Outcome], mode: Mode = "isolated") -> Grade:
         """Verdict and figures over the outcomes of some tests."""
@@ -310,3 +363,18 @@ class TestExecutionGrader:
 
 def _joined(parts: list[dict[int, Outcome]]) -> dict[int, Outcome]:
     return {number: outcome for part in parts for number, outcome in part.items()}
+
+
+def _both(first: list[Outcome], second: list[Outcome]) -> tuple[list[Outcome], bool]:
+    """Of two runs of the same tests the worse outcomes, and whether they differ; a box that failed says nothing."""
+    outcomes, differ = [], False
+    for one, other in zip(first, second, strict=True):
+        worse = other if one.status in {"passed", "infra_error"} else one
+        statuses = {one.status, other.status}
+        if statuses & {"infra_error", "not_run"}:
+            worse = other if one.status == "infra_error" else one
+        elif len(statuses) > 1 and "passed" in statuses:
+            differ = True
+            worse = msgspec.structs.replace(worse, error=f"flaky: it passes and it fails\n{worse.error}".strip())
+        outcomes.append(worse)
+    return outcomes, differ

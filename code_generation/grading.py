@@ -187,7 +187,10 @@ async def grade_file(
                     verdicts.append(row)
                 counts.count(row)
                 progress.step(f"{counts.passed} pass, {counts.failed} fail, {counts.infra} infra")
-    if rows[: len(earlier)] != earlier:
+    quarantined = [row for row in rows if row["problem_id"] in grader.quarantined]
+    for row in quarantined:
+        row["quarantined"] = True
+    if quarantined or rows[: len(earlier)] != earlier:
         write_lines(output, rows)
     return counts
 
@@ -205,6 +208,7 @@ def _verdict_row(grade: Grade, identity: dict[str, JsonValue]) -> dict[str, Json
         "fraction": grade.fraction,
         "outcomes": [to_json_object(o) for o in grade.outcomes],
         "phases": grade.phases,
+        "flaky": grade.flaky,
         **flips,
         **identity,
     }

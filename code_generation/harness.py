@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 MOST = 1_000_000
 """Seconds or MiB; a larger limit is a mistake."""
-CHECKER_LIMITS = Limits(timeout_s=15.0, memory_mb=2048, disk_mb=256)
+CHECKER_LIMITS = Limits(timeout_s=15.0, memory_mb=2048, output_mb=256, disk_mb=512)
 """Of a program that looks at an answer: an answer may be large, and the program is not what is being measured."""
 
 
@@ -154,8 +154,8 @@ def _dump_answer(value: JsonValue) -> str:
     answer = decode(value)
     try:
         return dump_json(_as_json(answer))
-    except ValueError:  # a complex number that is not finite
-        return dump_json(repr(answer))
+    except (ValueError, RecursionError):  # a complex number that is not finite, nesting beyond reason
+        return dump_json("not to be said in JSON")
 
 
 def _as_json(value: Any) -> JsonValue:

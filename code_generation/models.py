@@ -298,6 +298,8 @@ class Grade(Record, frozen=True, kw_only=True):
     """Level of isolation it ran under: `full`, `restricted` or `weak`."""
     mode: Mode = "isolated"
     """`isolated`: every test had a process of its own. `batch`: those that passed may have shared one."""
+    flaky: bool = False
+    """Run again, some test had another outcome; only what passed both times counts as passed."""
 
     @property
     def phases(self) -> dict[str, Status]:

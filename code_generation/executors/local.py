@@ -13,6 +13,7 @@ import contextlib
 import marshal
 import os
 import re
+import signal
 import site
 import sys
 import tempfile
@@ -25,6 +26,7 @@ from code_generation.concurrency import all_of
 from code_generation.errors import ExecutorError, SandboxUnavailable, boundary
 from code_generation.executors.box import Box, MemoryFiles, Starved
 from code_generation.executors.replies import read_batch, read_result
+from code_generation.executors.speed import RUNS, WORK, Clocks, Speed
 from code_generation.models import Case, CaseResult, ExecutionResult, Limits, Program
 from code_generation.sandbox.removing import remove_tree
 
@@ -33,8 +35,6 @@ if TYPE_CHECKING:
 
 LEVELS = ("full", "restricted", "weak")
 """Best first. Below `restricted` nothing runs unless it is asked for."""
-WALL_GRACE_S = 2.0
-"""Wall-clock seconds a test may take beyond its CPU limit."""
 FILES = ("job", "stdin", "stdout", "stderr", "answers")
 CODES = 256
 """Candidates whose compiled code is kept."""
@@ -43,11 +43,10 @@ COMPILE_AFTER = 2
 LARGEST_CODE = 16 << 20
 LARGE = 256 << 10
 """Bytes of output that are read in a thread: the event loop has other things to do."""
-TRIES = 3
-BUSY_GRACE_S = 2.9
-"""As WALL_GRACE_S, for a run that others kept from the processor before."""
-BUSY_WALL, MOST_OF_IT = 3, 0.75
-"""Times its wall-clock limit that such a run gets in the end; the part of its CPU limit that it must not have used."""
+PAUSES_S = (0.1, 0.4, 1.6, 0.0)
+"""Seconds after each try of a run whose box failed."""
+SURE = 1.1
+"""Two times that differ by this factor differ for sure."""
 NUMPY = re.compile(r"\bnumpy\b|\bnp\.")
 
 PROBE = """
@@ -100,6 +99,7 @@ class SubprocessExecutor:
         self.workers = workers or len(os.sched_getaffinity(0))
         self._wanted = [level] if level else list(LEVELS)
         self._allow_weak = allow_weak
+        self.speed = Speed(self._measure_beside)
         self._slots = asyncio.Semaphore(self.workers)
         self._alone = asyncio.Lock()
         self._idle: dict[str, list[_Place]] = {"plain": [], "numpy": []}
@@ -163,7 +163,7 @@ class SubprocessExecutor:
             source = PROBE.format(**about, alone=self.isolation != "full")
             program = Program(kind="script", source=source, cases=[Case()], limits=Limits(timeout_s=5))
             try:
-                (result,) = await self._run_once(program, program.cases)
+                (result,), _ = await self._run_once(program, program.cases)
             except ExecutorError as e:
                 return str(e)
         said = result.stdout.decode(errors="replace").strip()
@@ -184,25 +184,48 @@ class SubprocessExecutor:
     async def _run_cases(self, program: Program, cases: list[Case]) -> list[CaseResult]:
         """Some cases in one process; a box that fails is tried again, then it is an infra error.
 
-        What the machine was too busy for is tried again while nothing else of ours runs. If it then used most of its
-        CPU time it has timed out; if not, it gets so much time that CPU time decides.
+        What the machine was too busy for, or what is a near thing, is tried again while nothing else of ours runs: in
+        the end with so much time that CPU time decides, and by how slow this machine is just then.
         """
-        reason, busy, limit_s = "", 0, program.limits.timeout_s
-        walls_s = (limit_s + WALL_GRACE_S, limit_s + BUSY_GRACE_S, BUSY_WALL * (limit_s + WALL_GRACE_S))
-        for attempt in range(TRIES):
+        reason, starved, alone, wanted_s = "", 0, False, program.limits.timeout_s
+        for pause_s in PAUSES_S:
             try:
-                async with self._several(self.workers if busy else 1):
-                    return await self._run_once(program, cases, walls_s[busy])
+                async with self._several(self.workers if alone else 1):
+                    factor = self.speed.stretch(await self._measure()) if alone else self.speed.factor
+                    clocks = Clocks.of(wanted_s, factor, alone=alone, starved=starved)
+                    results, report = await self._run_once(program, cases, clocks)
+                if alone or len(cases) > 1 or not await self._is_doubtful(report, wanted_s):
+                    return results
+                alone = True
+                continue
             except Starved as e:
-                busy += 1
-                reason = str(e)
-                if busy > 1 and e.cpu_s > MOST_OF_IT * limit_s:
-                    error = f"did not finish within {limit_s:g} s"
-                    return [CaseResult(status="timeout", error=error, cpu_s=e.cpu_s, wall_s=e.wall_s)] * len(cases)
+                alone, starved, reason = True, starved + 1, str(e)
             except (ExecutorError, OSError) as e:
                 reason = str(e)
-            await asyncio.sleep(0.1 * 4**attempt)
+            await asyncio.sleep(pause_s)
         return [CaseResult(status="infra_error", error=reason)] * len(cases)
+
+    async def _is_doubtful(self, report: dict[str, Any], wanted_s: float) -> bool:
+        """Whether a run would perhaps have kept within its limit if the machine had been as fast as thought."""
+        used_s: float = report["cpu_s"]
+        if used_s <= wanted_s or report["stopped"] not in {"", "time"}:
+            return False
+        limit_s: float = report["limit_s"]
+        now_s = wanted_s * await self.speed.now()
+        if report["stopped"] or report["exit"] == -signal.SIGXCPU:
+            return now_s > SURE * limit_s
+        return used_s > min(now_s, limit_s) / SURE
+
+    async def _measure_beside(self) -> list[float]:
+        async with self._slots:
+            return await self._measure()
+
+    async def _measure(self) -> list[float]:
+        """CPU seconds of what the speed of machines is measured by; none where the box fails."""
+        try:
+            return [(await self._run_once(WORK, WORK.cases))[0][0].cpu_s for _ in range(RUNS)]
+        except (ExecutorError, OSError):
+            return []
 
     @contextlib.asynccontextmanager
     async def _several(self, slots: int) -> AsyncIterator[None]:
@@ -217,7 +240,10 @@ class SubprocessExecutor:
                 await held.enter_async_context(self._slots)
             yield
 
-    async def _run_once(self, program: Program, cases: list[Case], wall_s: float | None = None) -> list[CaseResult]:
+    async def _run_once(
+        self, program: Program, cases: list[Case], clocks: Clocks | None = None
+    ) -> tuple[list[CaseResult], dict[str, Any]]:
+        """One run, and the report about it."""
         texts = [case.stdin.encode("utf-8", "surrogatepass") for case in cases]
         several = len(cases) > 1
         job = {
@@ -238,10 +264,10 @@ class SubprocessExecutor:
         }
         read = read_batch if several else read_result
         with MemoryFiles(*FILES) as files:
-            report = await self._run_job(program, job, files, None if several else texts[0], wall_s)
+            report = await self._run_job(program, job, files, None if several else texts[0], clocks)
             if files.size("stdout") + files.size("answers") > LARGE:
-                return await asyncio.to_thread(read, program, report, files, len(cases))
-            return read(program, report, files, len(cases))
+                return await asyncio.to_thread(read, program, report, files, len(cases)), report
+            return read(program, report, files, len(cases)), report
 
     async def _run_job(
         self,
@@ -249,15 +275,19 @@ class SubprocessExecutor:
         job: dict[str, Any],
         files: MemoryFiles,
         stdin: bytes | None = b"",
-        wall_s: float | None = None,
+        clocks: Clocks | None = None,
     ) -> dict[str, Any]:
         """One run of a zygote; what it reports. `stdin` None: the run fills it itself, case by case."""
         files.write("job", marshal.dumps(job), seal=True)
         files.write("stdin", stdin or b"", seal=stdin is not None)
-        wall_s = wall_s or program.limits.timeout_s + WALL_GRACE_S
-        limits = msgspec.structs.asdict(program.limits) | {"wall_s": wall_s}
+        clocks = clocks or Clocks.of(program.limits.timeout_s)
+        limits = msgspec.structs.asdict(program.limits) | {
+            "cpu_s": clocks.cpu_s,
+            "busy_s": clocks.busy_s,
+            "wall_s": clocks.wall_s,
+        }
         async with self._box("numpy" if NUMPY.search(program.source) else "plain") as box:
-            return await box.run(limits, files)
+            return await box.run(limits, files) | {"limit_s": clocks.limit_s}
 
     async def _compiled(self, program: Program) -> bytes | None:
         """A candidate's code as a run of the kind `compile` gives it, once it has run a few times: compiling is half of

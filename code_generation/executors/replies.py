@@ -58,10 +58,11 @@ def _broken_limit(program: Program, report: dict[str, Any], files: MemoryFiles) 
     """Status and reason where a limit was passed; ok where none was."""
     limits = program.limits
     written = max(files.size(name) for name in ("stdout", "stderr", "answers"))
-    if report["stopped"] == "time" or report["cpu_s"] > limits.timeout_s or report["exit"] == -signal.SIGXCPU:
+    if report["stopped"] == "time" or report["cpu_s"] > report["limit_s"] or report["exit"] == -signal.SIGXCPU:
+        slow = f", which are {report['limit_s']:.1f} s on this machine" if report["limit_s"] > limits.timeout_s else ""
         waited = f" (used {report['cpu_s']:.1f} s of CPU in {report['wall_s']:.1f} s)"
         idle = report["stopped"] == "time" and report["cpu_s"] < limits.timeout_s / 2
-        return "timeout", f"did not finish within {limits.timeout_s:g} s{waited if idle else ''}"
+        return "timeout", f"did not finish within {limits.timeout_s:g} s{slow}{waited if idle else ''}"
     if report["stopped"] == "memory":
         return "memory_limit", f"its processes together used more than {limits.memory_mb} MiB"
     if report["stopped"] == "disk":

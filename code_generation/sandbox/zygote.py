@@ -163,7 +163,7 @@ def become_candidate(level: Level, ceilings: list[tuple[int, tuple[int, int]]], 
 
 def kernel_limits(limits: dict[str, Any], level: Level) -> list[tuple[int, tuple[int, int]]]:
     """What the kernel is to hold a run to; lower limits that this process has already stay."""
-    seconds = int(limits["timeout_s"]) + 1  # only a backstop: the time that was used decides
+    seconds = int(limits["cpu_s"]) + 1  # only a backstop: the time that was used decides
     wanted = [
         (resource.RLIMIT_CPU, seconds, seconds + 1),
         (resource.RLIMIT_AS, limits["memory_mb"] << 20, limits["memory_mb"] << 20),
@@ -216,7 +216,8 @@ def look_after(child: int, limits: dict[str, Any], level: Level, events: select.
     """Look at a run that takes its time until it ends or is past a limit: which one, "" for none."""
     ran: dict[int, float] = {}  # also of processes whose end is never reported to anybody
     while True:
-        left_ms = (started + limits["wall_s"] - time.monotonic()) * 1000
+        over_s = max(0.0, sum(ran.values()) - limits["busy_s"])  # who may use more CPU time has the time for it
+        left_ms = (started + limits["wall_s"] + over_s - time.monotonic()) * 1000
         for fd, _ in events.poll(max(0, min(LOOK_MS, left_ms))):
             if fd != CONTROL_FD:
                 return ""
@@ -235,7 +236,7 @@ def broken_limit(child: int, limits: dict[str, Any], level: Level, ran: dict[int
         times = usage.times_s(pid)
         threads += len(times)
         ran[pid] = max(ran.get(pid, 0.0), sum(t for t, _ in times))
-    if sum(ran.values()) > limits["timeout_s"]:
+    if sum(ran.values()) > limits["cpu_s"]:
         return "time"
     if level.disk_is_full(child, limits["disk_mb"]):
         return "disk"
