@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -13,7 +13,8 @@ import msgspec
 from code_generation.certificate import sha256_text
 from code_generation.concurrency import all_of
 from code_generation.errors import ConfigError
-from code_generation.executors import open_executor
+from code_generation.executors import OnDemand, open_executor
+from code_generation.executors.remote import RemoteExecutor
 from code_generation.harness import (
     build_program,
     calls_program,
@@ -54,13 +55,15 @@ class GraderOptions:
     """Where and how code runs."""
 
     executor_type: str = "subprocess"
-    """Executor, by name."""
+    """Where code runs: subprocess (here, in a sandbox), together, e2b."""
+    executor_url: str | None = None
+    """Address of the service, where it is not the usual one."""
     timeout_s: float | None = None
     """CPU seconds of one test (also --timeout); default: the problem's own limit, else 6."""
     memory_mb: int | None = None
     """Address space of one test, MiB; default: the problem's own limit, at least 1024."""
     workers: int | None = None
-    """Tests that run at a time; default: the number of cores."""
+    """Tests that run at a time, or sessions of a service; default: the number of cores, or 4."""
     mode: Mode = "isolated"
     """`isolated`: every test in a process of its own. `batch`: the tests of a candidate share one, and each that does
     not pass there runs again isolated before it counts: for bulk scoring; what passes is not called verified."""
@@ -94,27 +97,42 @@ async def open_grader(options: GraderOptions) -> AsyncIterator[TestExecutionGrad
     if options.memory_mb is not None and options.memory_mb < LEAST_MEMORY_MB:
         msg = f"--memory-mb must be at least {LEAST_MEMORY_MB}, got {options.memory_mb}: Python itself needs that"
         raise ConfigError(msg)
-    box = open_executor(
-        options.executor_type,
-        workers=options.workers,
-        allow_weak=options.allow_weak_isolation,
-        level=None if options.isolation == "best" else options.isolation,
-    )
-    async with box as executor:
-        if executor.isolation not in {"full", options.isolation}:
+    async with AsyncExitStack() as opened:
+        executor = await opened.enter_async_context(_executor(options))
+        home = None
+        if executor.isolation == "remote":
+            home = await opened.enter_async_context(OnDemand(open_executor))
+        elif executor.isolation not in {"full", options.isolation}:
             print_error(f"isolation is {executor.isolation}, not full; `codegen doctor` says why")
         grader = TestExecutionGrader(
             executor,
+            home=home,
             timeout_s=options.timeout_s,
             memory_mb=options.memory_mb,
             mode=options.mode,
             recheck=options.recheck,
         )
-        yield grader
+        try:
+            yield grader
+        finally:
+            if isinstance(executor, RemoteExecutor):
+                n, cost = executor.service.sessions, executor.service.cost_usd
+                print_error(f"{executor.name}: {n} session{'s' if n != 1 else ''}, about ${cost:.2f}")
         if grader.flaky:
             flaky = f"{sum(map(len, grader.flaky.values()))} of {grader.rechecked} candidates that were run twice"
             problems = f"; quarantined: {', '.join(grader.quarantined)}" if grader.quarantined else ""
             print_error(f"{flaky} are flaky and do not pass by that{problems}")
+
+
+def _executor(options: GraderOptions) -> Executor:
+    local = options.executor_type == "subprocess"
+    return open_executor(
+        options.executor_type,
+        workers=options.workers,
+        url=options.executor_url,
+        allow_weak=options.allow_weak_isolation if local else None,
+        level=None if options.isolation == "best" else options.isolation,
+    )
 
 
 @dataclass(frozen=True)

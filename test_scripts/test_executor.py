@@ -19,15 +19,25 @@ import code_generation
 from code_generation.errors import ExecutorError
 from code_generation.executors import open_executor
 from code_generation.models import Case, CaseResult, Limits, Program
+from test_scripts.box_server import serving
 
-EXECUTORS = [
+
+@contextlib.contextmanager
+def remote(name: str):
+    """An executor over a service that a loopback server plays."""
+    with serving() as server:
+        yield open_executor(name, workers=4, url=server.url)
+
+
+LOCAL = [
     pytest.param(lambda: open_executor("subprocess", workers=4), id="full"),
     pytest.param(lambda: open_executor("subprocess", workers=4, level="restricted"), id="restricted"),
     pytest.param(
         lambda: open_executor("subprocess", workers=4, level="weak", allow_weak=True), id="weak", marks=pytest.mark.slow
     ),
 ]
-"""Every implementation of the protocol; a new one is a row here."""
+EXECUTORS = [*LOCAL, pytest.param("together", id="together"), pytest.param("e2b", id="e2b", marks=pytest.mark.slow)]
+"""Every implementation of the protocol, a factory or the name of a service; a new one is a row here."""
 
 
 class Box:
@@ -40,6 +50,11 @@ class Box:
         """Leave a test out at level `restricted`; docs/safety.md lists what programs can't do there."""
         if self.executor.isolation != "full":
             pytest.skip(f"level {self.executor.isolation}: {why}")
+
+    def only_local(self) -> None:
+        """Leave out what the box of a service has to see to itself: containment."""
+        if self.executor.isolation == "remote":
+            pytest.skip("the service contains what runs there, the loopback server does not")
 
     def program(self, kind: str, source: str, cases: list[Case], **limits) -> list[CaseResult]:
         program = Program(kind=kind, source=source, cases=cases, limits=Limits(**limits))
@@ -64,8 +79,8 @@ class Box:
 
 @pytest.fixture(scope="module", params=EXECUTORS)
 def box(request):
-    with asyncio.Runner() as runner:
-        executor = request.param()
+    make = remote(request.param) if isinstance(request.param, str) else contextlib.nullcontext(request.param())
+    with make as executor, asyncio.Runner() as runner:
         runner.run(executor.__aenter__())
         yield Box(runner, executor)
         runner.run(executor.__aexit__(None, None, None))
@@ -158,7 +173,9 @@ EXITS = {
 def test_the_exit_status_decides(box):
     """Exit status 0 by any road is ok, another one is an error, and what was printed before is kept either way."""
     found = box.scripts({n: f"import sys\nprint('out')\nsys.stdout.flush()\n{e[0]}" for n, e in EXITS.items()})
-    assert found == {name: (status, b"out\n") for name, (_, status) in EXITS.items()}
+    if box.executor.isolation == "remote":
+        assert found.pop("parent_killed") == ("runtime_error", b"")  # with what it ran in went what it printed
+    assert found == {name: (EXITS[name][1], b"out\n") for name in found}
 
 
 def test_ten_megabytes_go_in_and_out(box):
@@ -170,6 +187,7 @@ def test_ten_megabytes_go_in_and_out(box):
 
 def test_stdin_can_not_be_changed(box):
     """What a program was given stays what it was given: the file behind descriptor 0 is sealed."""
+    box.only_local()
     source = (
         "import os\nfor act, *args in (os.pwrite, 0, b'x', 0), (os.ftruncate, 0, 0), (os.ftruncate, 0, 99):\n"
         "    try: print(act(*args))\n    except PermissionError: pass\nprint(input())"
@@ -257,6 +275,7 @@ def test_daemon_does_not_survive(box):
 
 def test_environment_is_scrubbed(box, monkeypatch):
     """No key of the grader's environment can be read, from the program's own or from any other process it sees."""
+    box.only_local()
     monkeypatch.setenv("OPENAI_API_KEY", "sk-planted-key")
     source = (
         "import glob, os\nprint(dict(os.environ))\nfor p in glob.glob('/proc/*/environ') + glob.glob('/proc/*/mem'):\n"
@@ -268,6 +287,7 @@ def test_environment_is_scrubbed(box, monkeypatch):
 
 def test_no_network(box):
     """A real listener on this machine's loopback is out of reach, by TCP and by UDP."""
+    box.only_local()
     with (
         socket.create_server(("127.0.0.1", 0)) as tcp,
         socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp,
@@ -284,6 +304,7 @@ def test_no_network(box):
 
 def test_host_files_are_invisible(box, tmp_path):
     """Neither a file beside the grader nor the accounts, homes or sources of the machine can be read or written."""
+    box.only_local()
     if box.executor.isolation == "weak":
         pytest.skip("level weak: files of the user are open")
     secret = tmp_path / "secret"
@@ -355,7 +376,7 @@ def test_a_closed_executor_refuses():
         asyncio.run(open_executor().run(Program(kind="script", source="", cases=[Case()], limits=Limits())))
 
 
-@pytest.mark.parametrize("factory", EXECUTORS)
+@pytest.mark.parametrize("factory", LOCAL)
 @pytest.mark.parametrize("cancelled", [False, True])
 def test_nothing_is_left_behind(factory, cancelled, monkeypatch, tmp_path):
     """No file, process or descriptor outlives the executor, also where a run is cancelled midway."""

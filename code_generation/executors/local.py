@@ -13,7 +13,6 @@ import contextlib
 import marshal
 import os
 import re
-import signal
 import site
 import sys
 import tempfile
@@ -26,7 +25,7 @@ from code_generation.concurrency import all_of
 from code_generation.errors import ExecutorError, SandboxUnavailable, boundary
 from code_generation.executors.box import Box, MemoryFiles, Starved
 from code_generation.executors.replies import read_batch, read_result
-from code_generation.executors.speed import RUNS, WORK, Clocks, Speed
+from code_generation.executors.speed import RUNS, WORK, Clocks, Speed, is_doubtful, is_late
 from code_generation.models import Case, CaseResult, ExecutionResult, Limits, Program
 from code_generation.sandbox.removing import remove_tree
 
@@ -45,8 +44,6 @@ LARGE = 256 << 10
 """Bytes of output that are read in a thread: the event loop has other things to do."""
 PAUSES_S = (0.1, 0.4, 1.6, 0.0)
 """Seconds after each try of a run whose box failed."""
-SURE = 1.1
-"""Two times that differ by this factor differ for sure."""
 NUMPY = re.compile(r"\bnumpy\b|\bnp\.")
 
 PROBE = """
@@ -194,7 +191,9 @@ class SubprocessExecutor:
                     factor = self.speed.stretch(await self._measure()) if alone else self.speed.factor
                     clocks = Clocks.of(wanted_s, factor, alone=alone, starved=starved)
                     results, report = await self._run_once(program, cases, clocks)
-                if alone or len(cases) > 1 or not await self._is_doubtful(report, wanted_s):
+                if alone or len(cases) > 1 or not is_late(report, wanted_s):
+                    return results
+                if not is_doubtful(report, wanted_s * await self.speed.now()):
                     return results
                 alone = True
                 continue
@@ -204,17 +203,6 @@ class SubprocessExecutor:
                 reason = str(e)
             await asyncio.sleep(pause_s)
         return [CaseResult(status="infra_error", error=reason)] * len(cases)
-
-    async def _is_doubtful(self, report: dict[str, Any], wanted_s: float) -> bool:
-        """Whether a run would perhaps have kept within its limit if the machine had been as fast as thought."""
-        used_s: float = report["cpu_s"]
-        if used_s <= wanted_s or report["stopped"] not in {"", "time"}:
-            return False
-        limit_s: float = report["limit_s"]
-        now_s = wanted_s * await self.speed.now()
-        if report["stopped"] or report["exit"] == -signal.SIGXCPU:
-            return now_s > SURE * limit_s
-        return used_s > min(now_s, limit_s) / SURE
 
     async def _measure_beside(self) -> list[float]:
         async with self._slots:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 import statistics
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from code_generation.models import Case, Limits, Program
 
@@ -46,6 +47,10 @@ NEAR, NEAR_S = 0.25, 1.0
 end there is tried again before it counts as too slow."""
 
 
+SURE = 1.1
+"""Two times that differ by this factor differ for sure."""
+
+
 @dataclass(frozen=True)
 class Clocks:
     """By which clocks a run is stopped, all in seconds."""
@@ -75,6 +80,19 @@ class Clocks:
 def factor_of(runs_s: Sequence[float], reference_s: float = REFERENCE_S) -> float:
     """How much longer than on the reference machine some runs of `WORK` took: 2.0 is half as fast."""
     return statistics.median(runs_s) / reference_s
+
+
+def is_late(report: dict[str, Any], wanted_s: float) -> bool:
+    """Whether a run used more CPU time than its limit says, on whatever machine."""
+    return bool(report["cpu_s"] > wanted_s and report["stopped"] in {"", "time"})
+
+
+def is_doubtful(report: dict[str, Any], now_s: float) -> bool:
+    """Whether a late run would perhaps have been in time if its limit had been what it would be now, `now_s`."""
+    limit_s: float = report["limit_s"]
+    if report["stopped"] or report["exit"] == -signal.SIGXCPU:
+        return now_s > SURE * limit_s
+    return bool(report["cpu_s"] > min(now_s, limit_s) / SURE)
 
 
 class Speed:
