@@ -38,8 +38,8 @@ def parse_row(row: dict[str, Any], _options: LoadOptions | None = None) -> CodeP
         msg = "expected metadata to be an object and test_cases a list"
         raise DataError(msg)
     kind = "functional" if metadata.get("func_name") else "stdin"
-    shown = [_test(t, kind, f"$.public_test_cases[{i}]") | {"is_public": True} for i, t in enumerate(public or [])]
-    hidden = [_test(t, kind, f"$.test_cases[{i}]") for i, t in enumerate(private)]
+    shown = [parse_test(t, kind, f"$.public_test_cases[{i}]") | {"is_public": True} for i, t in enumerate(public or [])]
+    hidden = [parse_test(t, kind, f"$.test_cases[{i}]") for i, t in enumerate(private)]
     known = {_key(t) for t in shown}
     row["test_cases"] = shown + [t for t in hidden if _key(t) not in known]
     if "problem_id" not in row:
@@ -59,8 +59,12 @@ def _key(test: dict[str, Any]) -> str:
     return encode([test["type"], test["input"]])
 
 
-def _test(given: Any, kind: str, place: str) -> dict[str, Any]:
-    """Bring one test into the present shape; text that means values is typed."""
+def parse_test(given: Any, kind: str, place: str) -> dict[str, Any]:
+    """Bring one test into the present shape; text that means values is typed.
+
+    Raises:
+        DataError: it has another shape; `place` says which test it is.
+    """
     if not isinstance(given, dict) or "input" not in given:
         msg = f"expected an object with input and output at {place}"
         raise DataError(msg)
