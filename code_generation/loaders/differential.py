@@ -130,9 +130,8 @@ def reference_tests(reference: str, func_name: str, inputs: Any, *, atol: Any = 
         raise DataError(msg)
     try:
         literals = [render_literal(list(args)) for args in inputs]
-        answered = LONG_ANSWERS.get(func_name, lambda _: 0)
         costs = [
-            max(0.999 / AT_A_TIME, len(literal) / MOST_ASKED, answered(args) / MOST_ANSWERED)
+            max(0.999 / AT_A_TIME, len(literal) / MOST_ASKED, _answered(func_name, args) / MOST_ANSWERED)
             for literal, args in zip(literals, inputs, strict=True)
         ]
     except (ValueError, TypeError, IndexError) as e:
@@ -155,6 +154,10 @@ def reference_tests(reference: str, func_name: str, inputs: Any, *, atol: Any = 
         )
         for chunk in _chunks(literals, costs)
     ]
+
+
+def _answered(func_name: str, args: list[Any]) -> int:
+    return LONG_ANSWERS[func_name](args) if func_name in LONG_ANSWERS else 0
 
 
 def _chunks(literals: list[str], costs: list[float]) -> list[list[str]]:
