@@ -258,6 +258,14 @@ def test_where_deepcoder_lives(tmp_path):
     assert [s.split for s in dataset_of("humaneval").sources(LoadOptions())] == ["test"]
 
 
+@pytest.mark.parametrize("fence", ["```python\n{}\n```", "\n```\n{}```\n", "~~~~py\n{}\n~~~~", "{}"])
+def test_fences_in_problem_files(tmp_path, fence):
+    """A reference that is one Markdown block as a whole is the code in it; fences inside a text stay."""
+    code = 'print("""\n```\n""")'
+    row = {"problem": "p", "solutions": [fence.format(code)], "test_cases": [{"input": "", "output": "```"}]}
+    assert read_rows(tmp_path, "jsonl", row)[0].solutions == [code]
+
+
 def test_rows_under_their_ids(tmp_path):
     """A JSON object of rows is read as the list of them."""
     (tmp_path / "rows.json").write_text(json.dumps({"a": LCB, "b": {**LCB, "question_id": "b"}}))
