@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,9 +23,16 @@ if TYPE_CHECKING:
     from code_generation.models import CodeProblem, TestCase
 
 LOADERS = {
+    "deepcoder": "code_generation.loaders.deepcoder:DEEPCODER",
+    "humaneval": "code_generation.loaders.humaneval:HUMANEVAL",
     "jsonl": "code_generation.loaders.jsonl:JSONL",
+    "leetcode": "code_generation.loaders.leetcode:LEETCODE",
+    "livecodebench": "code_generation.loaders.livecodebench:LIVECODEBENCH",
     "mbpp": "code_generation.loaders.mbpp:MBPP",
 }
+
+HOLDS_REFERENCE = "holds_reference"
+"""Key of a test whose source holds the reference solution: it is never public."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,6 +75,9 @@ class DataSet:
     parse: Callable[[dict[str, Any], LoadOptions], CodeProblem]
     """Raises DataError for a row that can't become a problem."""
     default_config: str | None = None
+    """Configurations of the hub data set, separated by commas, that are read where none is named."""
+    default_splits: dict[str | None, str] = field(default_factory=dict)
+    """Split on the hub by configuration, where it is not `train`."""
     default_n_public: int | None = None
     """Public tests of a set that does not tell public from private; None: the rows say it."""
 
@@ -87,10 +97,18 @@ class DataSet:
         if location is None:
             msg = f"{self.name} has no default source; give one with --source PATH"
             raise ConfigError(msg)
-        configs = options.configs.split(",") if options.configs else [self.default_config]
-        if Path(location).expanduser().is_file():
+        named = options.configs or self.default_config
+        configs: list[str | None] = [c.strip() for c in named.split(",")] if named else [None]
+        path = Path(location).expanduser()
+        if path.is_file():
             configs = configs[:1]
-        return [Source(location=location, config=c, split=options.split, revision=options.revision) for c in configs]
+        elif path.is_dir() and not options.configs and len(configs) > 1:
+            configs = [None]  # the folder says what there is
+        splits = {} if path.exists() else self.default_splits
+        return [
+            Source(location=location, config=c, split=options.split or splits.get(c), revision=options.revision)
+            for c in configs
+        ]
 
     def problems(self, options: LoadOptions) -> Iterator[CodeProblem | BadRow]:
         """Read problem by problem; see `load` for the async form."""
@@ -142,16 +160,18 @@ async def load(name: str, options: LoadOptions | None = None) -> AsyncIterator[C
 def split_tests(problem: CodeProblem, options: LoadOptions, default: int | None) -> CodeProblem:
     """Decide which tests are public: the first ones, or drawn with the seed (and the problem's id, so that order of
     rows does not matter). Tests keep their order. Without an option and a default they stay as the row says.
+
+    A test that holds the reference solution is never public.
     """
-    total = len(problem.test_cases)
+    may = [i for i, t in enumerate(problem.test_cases) if not t.extra.get(HOLDS_REFERENCE)]
     count = default if options.n_public is None else options.n_public
     if options.public_ratio is not None:
-        count = max(1, round(options.public_ratio * total))
+        count = max(1, round(options.public_ratio * len(problem.test_cases)))
     if count is None:
         return problem
-    chosen = list(range(min(count, total)))
+    chosen = may[:count]
     if options.seed is not None:
-        chosen = random.Random(f"{options.seed}:{problem.problem_id}").sample(range(total), len(chosen))  # noqa: S311
+        chosen = random.Random(f"{options.seed}:{problem.problem_id}").sample(may, len(chosen))  # noqa: S311
     tests: list[TestCase] = [
         msgspec.structs.replace(t, is_public=i in chosen) for i, t in enumerate(problem.test_cases)
     ]

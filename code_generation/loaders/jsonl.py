@@ -12,6 +12,7 @@ from code_generation.harness import check_metadata
 from code_generation.jsonl import encode, read_objects
 from code_generation.literals import parse_arguments, parse_value
 from code_generation.loaders import DataSet, LoadOptions
+from code_generation.loaders.fields import bare_codes
 from code_generation.models import CodeProblem
 from code_generation.records import from_json_object
 
@@ -31,15 +32,15 @@ def parse_row(row: dict[str, Any], _options: LoadOptions | None = None) -> CodeP
     """
     row = dict(row)
     metadata = row.setdefault("metadata", {})
-    row.setdefault("solutions", [])
+    row["solutions"] = bare_codes(row.get("solutions", []))
     public = row.pop("public_test_cases", None)
     private = row.get("test_cases", [])
     if not isinstance(metadata, dict) or not isinstance(private, list) or not isinstance(public or [], list):
         msg = "expected metadata to be an object and test_cases a list"
         raise DataError(msg)
     kind = "functional" if metadata.get("func_name") else "stdin"
-    shown = [_test(t, kind, f"$.public_test_cases[{i}]") | {"is_public": True} for i, t in enumerate(public or [])]
-    hidden = [_test(t, kind, f"$.test_cases[{i}]") for i, t in enumerate(private)]
+    shown = [parse_test(t, kind, f"$.public_test_cases[{i}]") | {"is_public": True} for i, t in enumerate(public or [])]
+    hidden = [parse_test(t, kind, f"$.test_cases[{i}]") for i, t in enumerate(private)]
     known = {_key(t) for t in shown}
     row["test_cases"] = shown + [t for t in hidden if _key(t) not in known]
     if "problem_id" not in row:
@@ -59,8 +60,12 @@ def _key(test: dict[str, Any]) -> str:
     return encode([test["type"], test["input"]])
 
 
-def _test(given: Any, kind: str, place: str) -> dict[str, Any]:
-    """Bring one test into the present shape; text that means values is typed."""
+def parse_test(given: Any, kind: str, place: str) -> dict[str, Any]:
+    """Bring one test into the present shape; text that means values is typed.
+
+    Raises:
+        DataError: it has another shape; `place` says which test it is.
+    """
     if not isinstance(given, dict) or "input" not in given:
         msg = f"expected an object with input and output at {place}"
         raise DataError(msg)

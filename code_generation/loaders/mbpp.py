@@ -1,7 +1,10 @@
-"""MBPP, full and sanitized: assert-style tests. Schemas: `google-research-datasets/mbpp`.
+"""MBPP, full and sanitized, and MBPP+: assert-style tests. Schemas: `google-research-datasets/mbpp`, EvalPlus.
 
 full: `task_id`, `text`, `code`, `test_list`, `test_setup_code`, `challenge_test_list`.
 sanitized: `task_id`, `prompt`, `code`, `test_imports`, `test_list`.
+MBPP+ in MBPP's format: as sanitized, and `test`, one program over many inputs that calls the function by its name.
+MBPP+ as released: `task_id` ("Mbpp/2"), `prompt`, `entry_point`, `canonical_solution`, `assertion` (imports and the
+asserts of MBPP), `base_input`, `plus_input`, `atol`; see `mbppplus` for what its inputs stand for.
 """
 
 from __future__ import annotations
@@ -10,8 +13,11 @@ import ast
 from typing import TYPE_CHECKING, Any
 
 from code_generation.errors import DataError
-from code_generation.literals import literal_value, parse_python, to_json
+from code_generation.literals import from_json, literal_value, to_json
 from code_generation.loaders import DataSet, LoadOptions
+from code_generation.loaders.differential import FLOAT_ATOL, reference_tests
+from code_generation.loaders.fields import parse_source, text_of, texts_of, unix
+from code_generation.loaders.mbppplus import python_inputs
 from code_generation.models import CodeProblem, TestCase
 
 if TYPE_CHECKING:
@@ -24,29 +30,81 @@ def parse_row(row: dict[str, Any], options: LoadOptions) -> CodeProblem:
     Raises:
         DataError: a field is missing or does not parse.
     """
+    if "canonical_solution" in row:
+        return parse_released(row)
     statement = row.get("text", row.get("prompt"))
     if not isinstance(statement, str) or not isinstance(row.get("code"), str) or row.get("task_id") is None:
         msg = "expected the fields task_id, text (or prompt), code and test_list"
         raise DataError(msg)
-    code = _unix(row["code"])
-    sources = _texts(row, "test_list")
+    code = unix(row["code"])
+    sources = texts_of(row, "test_list")
     if options.challenge_tests:
-        sources += _texts(row, "challenge_test_list")
+        sources += texts_of(row, "challenge_test_list")
     name = entry_point(code, sources)
-    setup = "\n".join(filter(None, [*_texts(row, "test_imports"), *_texts(row, "test_setup_code", one=True)]))
+    setup = "\n".join(filter(None, [*texts_of(row, "test_imports"), *texts_of(row, "test_setup_code", one=True)]))
     metadata = {
         "func_name": name,
         "source": "mbpp",
         "task_id": row["task_id"],
         **({"setup_code": setup} if setup else {}),
     }
+    tests = [parse_assert(s, name) for s in sources]
+    if row.get("test") is not None:
+        metadata |= comparison_of(tests)
+        tests.append(TestCase(input=text_of(row, "test"), output=None, type="assert", is_public=False))
+        parse_source(tests[-1].input, "the test")
     return CodeProblem(
         problem_id=f"mbpp/{row['task_id']}",
         problem=statement.strip(),
         solutions=[code],
-        test_cases=[parse_assert(s, name) for s in sources],
+        test_cases=tests,
         metadata=metadata,
     )
+
+
+def parse_released(row: dict[str, Any]) -> CodeProblem:
+    """Turn a row of MBPP+ as released into a problem: MBPP's own asserts, then the inputs against the reference.
+
+    Raises:
+        DataError: a field is missing or does not parse.
+    """
+    task_id, name, reference = (text_of(row, f) for f in ("task_id", "entry_point", "canonical_solution"))
+    parse_source(reference, "the reference")
+    assertion = text_of(row, "assertion")
+    body = parse_source(assertion, "the assertion").body
+    asserts = [n for n in body if isinstance(n, ast.Assert)]
+    setup = "\n".join(ast.unparse(n) for n in body if not isinstance(n, ast.Assert))
+    tests = [parse_assert(ast.get_source_segment(assertion, n) or ast.unparse(n), name) for n in asserts]
+    atol = row.get("atol") or 0.0
+    metadata = {
+        "func_name": name,
+        "source": "mbpp",
+        "task_id": task_id,
+        **({"setup_code": setup} if setup else {}),
+        **comparison_of(tests, atol),
+    }
+    number = task_id.rpartition("/")[2]
+    tests += reference_tests(reference, name, python_inputs(number, row.get("plus_input") or []), atol=atol)
+    return CodeProblem(
+        problem_id=f"mbpp/{number}",
+        problem=text_of(row, "prompt").strip().removeprefix('"""').removesuffix('"""').strip(),
+        solutions=[reference],
+        test_cases=tests,
+        metadata=metadata,
+    )
+
+
+def comparison_of(tests: list[TestCase], atol: float = 0.0) -> dict[str, Any]:
+    """The comparison of MBPP+, as metadata: floats need to be near, where no test expects anything else."""
+
+    def floats(value: Any) -> bool:
+        items = value if isinstance(value, list | tuple) else [value]
+        return bool(items) and all(type(v) is float for v in items)
+
+    expected = [from_json(t.output) for t in tests if t.type == "functional"]
+    if not expected or not all(map(floats, expected)):
+        return {}
+    return {"comparison": {"name": "float", "abs_tol": atol or FLOAT_ATOL, "rel_tol": 1e-7}}
 
 
 def parse_assert(source: str, func_name: str) -> TestCase:
@@ -57,12 +115,7 @@ def parse_assert(source: str, func_name: str) -> TestCase:
     Raises:
         DataError: it is no Python.
     """
-    try:
-        body = parse_python(source).body
-    except (SyntaxError, ValueError, RecursionError) as e:
-        msg = f"the test {source!r} is not Python: {e}"
-        raise DataError(msg) from None
-    match body:
+    match parse_source(source, f"the test {source!r}").body:
         case [
             ast.Assert(
                 test=ast.Compare(
@@ -91,34 +144,16 @@ def entry_point(code: str, tests: Iterable[str]) -> str:
     Raises:
         DataError: there is none.
     """
-    try:
-        tree = parse_python(code)
-        defined = {n.name for n in ast.walk(tree) if isinstance(n, ast.FunctionDef | ast.ClassDef)}
-        assigned = [t for n in tree.body if isinstance(n, ast.Assign) for t in n.targets]
-        defined |= {t.id for t in assigned if isinstance(t, ast.Name)}
-        for test in tests:
-            for node in ast.walk(parse_python(test)):  # breadth first: outer calls come before inner ones
-                if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in defined:
-                    return node.func.id
-    except (SyntaxError, ValueError, RecursionError) as e:
-        msg = f"the reference or a test is not Python: {e}"
-        raise DataError(msg) from None
+    tree = parse_source(code, "the reference")
+    defined = {n.name for n in ast.walk(tree) if isinstance(n, ast.FunctionDef | ast.ClassDef)}
+    assigned = [t for n in tree.body if isinstance(n, ast.Assign) for t in n.targets]
+    defined |= {t.id for t in assigned if isinstance(t, ast.Name)}
+    for test in tests:
+        for node in ast.walk(parse_source(test, "a test")):  # breadth first: outer calls come before inner ones
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in defined:
+                return node.func.id
     msg = "the tests call nothing that the reference defines"
     raise DataError(msg)
-
-
-def _texts(row: dict[str, Any], field: str, *, one: bool = False) -> list[str]:
-    """A field that is a list of texts, or with `one` a single text; missing means empty."""
-    value = row.get(field) or []
-    value = [value] if one and isinstance(value, str) else value
-    if not isinstance(value, list) or not all(isinstance(v, str) for v in value):
-        msg = f"expected {field} to be {'text' if one else 'a list of texts'}"
-        raise DataError(msg)
-    return [_unix(v) for v in value]
-
-
-def _unix(text: str) -> str:
-    return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
 MBPP = DataSet(

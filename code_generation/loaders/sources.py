@@ -122,6 +122,8 @@ def _file_rows(path: Path) -> Iterator[tuple[str, str, dict[str, Any] | DataErro
         return
     with open_text(path) as file, boundary(DataError, f"{path} is not JSON", ValueError):
         data = decode(file.read())
+    if isinstance(data, dict) and len(data) > 1 and all(isinstance(v, dict) for v in data.values()):
+        data = list(data.values())  # rows under their ids
     if isinstance(data, dict):  # one row, or rows under a name
         data = next((v for k, v in data.items() if isinstance(v, list) and (len(data) == 1 or k in ROW_KEYS)), [data])
     rows = data

@@ -1,0 +1,105 @@
+"""DeepCoder, `agentica-org/DeepCoder-Preview-Dataset`, and rLLM's files of the same make. Each configuration has its
+own layout of `tests`, which is JSON text or what that text means; a row's layout says which one it is.
+
+- `lcbv5`: `problem`, `starter_code`, `tests` (list of `{"input", "output", "testtype"}`, functional input one JSON
+  value a line), `metadata` (`{"func_name": ...}`, as such or as JSON text).
+- `primeintellect`: `problem`, `solutions` (in Markdown fences), `tests` (list of `{"type", "input", "output",
+  "fn_name"?}`).
+- `taco`: `problem`, `solutions`, `tests` (`{"inputs": [...], "outputs": [...], "fn_name"?}`).
+- `codeforces`: `problem`, `tests` (list of `{"input", "output"}`); on the hub its only split is `test`.
+
+Expected values of functions in `primeintellect` and `taco` are mostly the value in a list of one, and now and then the
+value itself. Which one it is can't be seen: a function may well return a list of one. So they are kept as they are,
+and `metadata.wrapped_outputs` marks a problem where all are lists of one and references are there to tell.
+
+Rows have no id and do not tell public tests from private ones: a test is public where the statement shows it.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from code_generation.errors import DataError
+from code_generation.loaders import DataSet, LoadOptions
+from code_generation.loaders.fields import bare_codes, class_of, content_id, structure_of, text_of, texts_of
+from code_generation.loaders.layouts import function_of, parse_tests
+from code_generation.models import CodeProblem
+
+if TYPE_CHECKING:
+    from code_generation.models import TestCase
+
+CONFIGS = ("lcbv5", "primeintellect", "taco", "codeforces")
+SHORTEST_EXAMPLE = 6
+"""Characters; shorter inputs stand in statements by chance."""
+
+
+def parse_row(row: dict[str, Any], _options: LoadOptions) -> CodeProblem:
+    """Turn a row of any configuration into a problem.
+
+    Raises:
+        DataError: a field is missing or does not parse.
+    """
+    statement, given = text_of(row, "problem"), structure_of(row, "tests", list, dict)
+    said = structure_of(row, "metadata", dict) or {}
+    func_name = said.get("func_name") or function_of(given)
+    tests = parse_tests(given, func_name)
+    if any(t.type == "functional" for t in tests) and not isinstance(func_name, str):
+        msg = "a functional test does not say which function to call (fn_name, or metadata.func_name)"
+        raise DataError(msg)
+    solutions = bare_codes(texts_of(row, "solutions", one=True))
+    starter = text_of(row, "starter_code") if row.get("starter_code") else ""
+    class_name = class_of(func_name, [starter, *solutions])
+    metadata = {
+        **({"func_name": func_name} if func_name else {}),
+        **({"class_name": class_name} if class_name else {}),
+        **({"starter_code": starter.rstrip()} if starter.strip() else {}),
+        "source": "deepcoder",
+        "config": config_of(given),
+        **({"wrapped_outputs": True} if solutions and _all_wrapped(tests) else {}),
+    }
+    return CodeProblem(
+        problem_id=content_id("deepcoder", statement, given),
+        problem=statement.strip(),
+        solutions=solutions,
+        test_cases=[msgspec.structs.replace(t, is_public=_is_shown(t, statement)) for t in tests],
+        metadata=metadata,
+    )
+
+
+def config_of(tests: Any) -> str:
+    """The configuration that writes its tests in this way."""
+    if isinstance(tests, dict):
+        return "taco"
+    first = tests[0] if tests and isinstance(tests[0], dict) else {}
+    return "lcbv5" if "testtype" in first else "primeintellect" if "type" in first else "codeforces"
+
+
+def _all_wrapped(tests: list[TestCase]) -> bool:
+    outputs = [t.output for t in tests if t.type == "functional"]
+    return bool(outputs) and all(isinstance(o, list) and len(o) == 1 for o in outputs)
+
+
+def _is_shown(test: TestCase, statement: str) -> bool:
+    """Whether the statement gives a program's input and output as an example."""
+    if test.type != "stdin":
+        return False
+    text = " ".join(statement.split())
+    given, wanted = (" ".join(str(v).split()) for v in (test.input, test.output))
+    return len(given) >= SHORTEST_EXAMPLE and bool(wanted) and _stands_in(given, text) and _stands_in(wanted, text)
+
+
+def _stands_in(part: str, text: str) -> bool:
+    return re.search(rf"(?<!\S){re.escape(part)}(?!\S)", text) is not None
+
+
+DEEPCODER = DataSet(
+    name="deepcoder",
+    hub_id="agentica-org/DeepCoder-Preview-Dataset",
+    licence="MIT",
+    parse=parse_row,
+    default_config=",".join(CONFIGS),
+    default_splits={"codeforces": "test"},
+)

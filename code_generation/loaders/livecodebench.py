@@ -1,0 +1,125 @@
+"""LiveCodeBench, `code_generation_lite`: `question_title`, `question_content`, `platform`, `question_id`, `contest_id`,
+`contest_date`, `starter_code`, `difficulty`, `public_test_cases`, `private_test_cases`, `metadata`.
+
+`public_test_cases` is a JSON list of `{"input", "output", "testtype"}`; `private_test_cases` is the same, or that as
+base64 of zlib of a pickled text, or the pickle of `{"input_output": text}` with `inputs` and `outputs`. A pickle can
+run code when it is loaded, so none is: its few steps that build text are done here, and any other is refused.
+There are no reference solutions.
+"""
+
+from __future__ import annotations
+
+import base64
+import pickletools
+import zlib
+from typing import Any
+
+from code_generation.errors import DataError
+from code_generation.jsonl import decode
+from code_generation.loaders import DataSet, LoadOptions
+from code_generation.loaders.fields import class_of, structure_of, text_of
+from code_generation.loaders.layouts import parse_tests
+from code_generation.models import CodeProblem
+
+LARGEST = 1 << 30
+"""Bytes of private tests of one problem, decompressed; the largest genuine ones have some hundred million."""
+SILENT = {"PROTO", "FRAME", "MEMOIZE", "BINPUT", "LONG_BINPUT"}
+"""Steps of a pickle that add nothing to its value where no later step refers back."""
+TEXT = {"BINUNICODE", "SHORT_BINUNICODE", "BINUNICODE8"}
+KEPT = ("platform", "question_id", "contest_id", "contest_date", "difficulty")
+
+
+def parse_row(row: dict[str, Any], _options: LoadOptions) -> CodeProblem:
+    """Turn a row into a problem, its tests public and private as the row says.
+
+    Raises:
+        DataError: a field is missing or does not parse.
+    """
+    question_id, statement = text_of(row, "question_id"), text_of(row, "question_content")
+    said = structure_of(row, "metadata", dict) or {}
+    func_name = said.get("func_name") or None
+    tests = parse_tests(structure_of(row, "public_test_cases", list) or [], func_name, is_public=True)
+    tests += parse_tests(private_tests(row.get("private_test_cases")), func_name)
+    if any(t.type == "functional" for t in tests) and not isinstance(func_name, str):
+        msg = "expected func_name in the metadata of a row with functional tests"
+        raise DataError(msg)
+    starter = text_of(row, "starter_code") if row.get("starter_code") else ""
+    class_name = class_of(func_name, [starter])
+    metadata = {
+        **({"func_name": func_name} if func_name else {}),
+        **({"class_name": class_name} if class_name else {}),
+        **({"starter_code": starter.rstrip()} if starter.strip() else {}),
+        "source": "livecodebench",
+        "title": row.get("question_title"),
+        **{k: row[k] for k in KEPT if row.get(k) is not None},
+    }
+    return CodeProblem(
+        problem_id=f"livecodebench/{question_id}",
+        problem=statement.strip(),
+        solutions=[],
+        test_cases=tests,
+        metadata=metadata,
+    )
+
+
+def private_tests(packed: Any) -> Any:
+    """The private tests of a row in whatever form they came, as lists and dictionaries.
+
+    Raises:
+        DataError: they are packed in another way, or too large.
+    """
+    if packed is None or isinstance(packed, list | dict):
+        return packed or []
+    if not isinstance(packed, str):
+        msg = f"expected private_test_cases to be text, found {type(packed).__name__}"
+        raise DataError(msg)
+    try:
+        if packed.lstrip()[:1] in {"", "[", "{"}:
+            return decode(packed) if packed.strip() else []
+        unpacker = zlib.decompressobj()
+        data = unpacker.decompress(base64.b64decode(packed, validate=True), LARGEST)
+        if not unpacker.eof:
+            msg = f"private_test_cases is cut off, or longer than {LARGEST} bytes"
+            raise DataError(msg)
+        found = pickled_text(data)
+        if isinstance(found, dict):
+            found = found.get("input_output", "")
+        return decode(found)
+    except (ValueError, zlib.error) as e:
+        msg = f"private_test_cases can't be unpacked: {e}"
+        raise DataError(msg) from None
+
+
+def pickled_text(data: bytes) -> str | dict[str, str]:
+    """The text, or the dictionary of texts, that a pickle holds; nothing of it is executed.
+
+    Raises:
+        ValueError: it holds anything else.
+    """
+    stack: list[Any] = []
+    for opcode, argument, _ in pickletools.genops(data):
+        if opcode.name in SILENT:
+            continue
+        if opcode.name in TEXT:
+            stack.append(argument)
+        elif opcode.name == "EMPTY_DICT":
+            stack.append({})
+        elif opcode.name == "SETITEM" and [type(v) for v in stack[-3:]] == [dict, str, str]:
+            *stack, key, value = stack
+            stack[-1][key] = value
+        elif opcode.name == "STOP" and len(stack) == 1:
+            found: str | dict[str, str] = stack[0]
+            return found
+        else:
+            break
+    msg = f"a pickle of something else than text ({opcode.name})"
+    raise ValueError(msg)
+
+
+LIVECODEBENCH = DataSet(
+    name="livecodebench",
+    hub_id="livecodebench/code_generation_lite",
+    licence=None,
+    parse=parse_row,
+    default_splits={None: "test"},
+)
