@@ -14,7 +14,7 @@ from code_generation.certificate import sha256_text
 from code_generation.concurrency import all_of
 from code_generation.errors import ConfigError
 from code_generation.executors import OnDemand, open_executor
-from code_generation.executors.remote import RemoteExecutor
+from code_generation.executors.services import RemoteExecutor
 from code_generation.harness import (
     build_program,
     calls_program,

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
 EXECUTORS = {
     "subprocess": "code_generation.executors.local:SubprocessExecutor",
-    "together": "code_generation.executors.together:together_executor",
-    "e2b": "code_generation.executors.e2b:e2b_executor",
+    "together": "code_generation.executors.tci:together_executor",
+    "e2b": "code_generation.executors.e2b_boxes:e2b_executor",
 }
 
 

@@ -338,7 +338,11 @@ class Unknown(Remote):
     def _true(self, *_: Any) -> Any:
         return True
 
-    __eq__ = __ne__ = __lt__ = __le__ = __gt__ = __ge__ = __contains__ = __bool__ = _true
+    def _false(self, *_: Any) -> Any:  # `if answer != expected:` is followed by what tests do to wrong answers
+        return False
+
+    __ne__ = _false
+    __eq__ = __lt__ = __le__ = __gt__ = __ge__ = __contains__ = __bool__ = _true
     __round__ = __getitem__ = __enter__ = __exit__ = __next__ = _nothing
     __hash__ = object.__hash__
 

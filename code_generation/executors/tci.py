@@ -12,7 +12,7 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from code_generation.errors import ConfigError
-from code_generation.executors.remote import Fault, RemoteExecutor, Session
+from code_generation.executors.services import Fault, RemoteExecutor, Session
 
 if TYPE_CHECKING:
     import aiohttp
@@ -68,7 +68,7 @@ class Together:
         return Session()
 
     async def execute(self, session: Session, code: str, limit_s: float) -> str:  # noqa: ARG002 - there is none here
-        """Run code and return what it printed; see `remote.Service`."""
+        """Run code and return what it printed; see `services.Service`."""
         body = {"language": "python", "code": code}
         if session.handle:
             body["session_id"] = session.handle

@@ -13,7 +13,7 @@ import zlib
 import pytest
 
 from code_generation.errors import ConfigError, SandboxUnavailable
-from code_generation.executors import OnDemand, bundle, e2b, open_executor, remote, together
+from code_generation.executors import OnDemand, bundle, e2b_boxes, open_executor, services, tci
 from code_generation.grader import GraderOptions, TestExecutionGrader, open_grader
 from code_generation.models import Case, CodeProblem, Limits, Program, TestCase
 from test_scripts.box_server import FAULTS, serving
@@ -28,8 +28,8 @@ MARKER = "expected-9f3b-marker"
 @pytest.fixture(autouse=True)
 def _no_long_pauses(monkeypatch):
     """Pauses are what they are in their proportion; a test need not wait for them."""
-    monkeypatch.setattr(remote, "PAUSES_S", (0.01, 0.02, 0.04, 0.0))
-    monkeypatch.setattr(e2b, "BUSY_S", 0.02)
+    monkeypatch.setattr(services, "PAUSES_S", (0.01, 0.02, 0.04, 0.0))
+    monkeypatch.setattr(e2b_boxes, "BUSY_S", 0.02)
 
 
 def echo(name, url, times=1, **options):
@@ -116,7 +116,7 @@ def test_sessions_are_used_again(name):
         cases, _, executor = echo(name, server.url, times=4, workers=1)
         assert cases == GOOD * 4
         assert executor.service.sessions == 1
-        assert executor.service.cost_usd == (together.SESSION_USD if name == "together" else executor.service.cost_usd)
+        assert executor.service.cost_usd == (tci.SESSION_USD if name == "together" else executor.service.cost_usd)
         assert executor.service.cost_usd > 0
         said = server.control()
         assert said["most_busy"] == 1
@@ -137,7 +137,7 @@ def test_sessions_are_used_again(name):
 
 def test_old_sessions_are_not_used(monkeypatch):
     """After most of an hour a new one is begun."""
-    monkeypatch.setattr(remote, "SESSION_S", 0.0)
+    monkeypatch.setattr(services, "SESSION_S", 0.0)
     with serving() as server:
         _, _, executor = echo("together", server.url, times=2, workers=1)
         assert executor.service.sessions == 3

@@ -1,6 +1,6 @@
 """Runs programs in boxes of a service: sessions that are used again, faults that are tried again and then said.
 
-A service is a notebook somewhere that runs Python code and returns what it printed; see `together` and `e2b`. Only
+A service is a notebook somewhere that runs Python code and returns what it printed; see `tci` and `e2b_boxes`. Only
 inputs travel. Answers are compared at home.
 """
 

@@ -8,7 +8,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from code_generation.errors import ConfigError
-from code_generation.executors.remote import SESSION_S, Fault, RemoteExecutor, Session
+from code_generation.executors.services import SESSION_S, Fault, RemoteExecutor, Session
 from code_generation.extras import require
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ class E2B:
         return session
 
     async def execute(self, session: Session, code: str, limit_s: float) -> str:
-        """Run code and return what it printed; see `remote.Service`."""
+        """Run code and return what it printed; see `services.Service`."""
         with self._translated("a sandbox failed"):
             done = await session.handle.run_code(code, timeout=limit_s)
         if done.error is not None:
