@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from code_generation import __version__
 from code_generation.errors import ExecutorError
+from code_generation.executors import e2b_boxes, tci
 from code_generation.executors.local import SubprocessExecutor
 from code_generation.executors.speed import RUNS, WORK, factor_of
 from code_generation.providers import ENDPOINTS
@@ -47,7 +48,7 @@ async def examine() -> dict[str, Any]:
         "user": "root" if hasattr(os, "geteuid") and os.geteuid() == 0 else "ordinary",
         "python": " ".join(sys.version.split()),
         "packages": _packages(),
-        "keys": {e.api_key_env: bool(os.environ.get(e.api_key_env)) for e in ENDPOINTS.values() if e.api_key_env},
+        "keys": {name: bool(os.environ.get(name)) for name in _key_names()},
     }
 
 
@@ -77,6 +78,11 @@ def render_report(found: dict[str, Any]) -> str:
         lines.append(f"{title:<14}{', '.join(said)}")
     keys = [f"{name} {'set' if there else 'not set'}" for name, there in found["keys"].items()]
     return "\n".join([*lines, f"keys          {', '.join(keys)}"])
+
+
+def _key_names() -> list[str]:
+    """Variables that hold keys, of models and of executors."""
+    return sorted({e.api_key_env for e in ENDPOINTS.values() if e.api_key_env} | {tci.KEY, e2b_boxes.KEY})
 
 
 def _memory_mb() -> int:

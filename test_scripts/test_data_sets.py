@@ -298,3 +298,54 @@ def test_real_rows(shared, name, file, n_rows, n_bad):
     bad = [f for f in found if isinstance(f, BadRow)]
     assert (len(found), len(bad)) == (n_rows, n_bad)
     assert all("objects of LeetCode" in b.reason for b in bad)
+
+
+# ------------------------------------------------------------------------------------------------ the self-check
+
+SELF_CHECK = "code_generation.test_scripts.test_real_dataset_samples"
+
+
+def test_the_self_check_as_typed(codegen):
+    """Without arguments every shipped schema becomes a problem that tells right from wrong."""
+    done = codegen(module=SELF_CHECK)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.count("ok  ") == 12
+    assert "1 of 1 references pass" in done.stdout
+
+
+def test_the_self_check_finds_what_is_wrong(codegen, tmp_path):
+    """A reference that fails, tests that take anything and rows that are none are named; exit status 1."""
+    rows = [
+        {"task_id": 1, "text": "Add.", "code": "def f(x): return x", "test_list": ["assert f(1) == 2"]},
+        {"task_id": 2, "text": "Add."},
+    ]
+    (tmp_path / "mbpp.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    done = codegen("mbpp=mbpp.jsonl", "--limit", 5, module=SELF_CHECK)
+    assert done.returncode == 1
+    assert "FAIL  mbpp=mbpp.jsonl" in done.stdout
+    assert "mbpp/1: reference 0 fails: wrong_answer" in done.stdout
+    assert "expected the fields" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["mbpp"], "DATASET=SOURCE"),
+        (["nope=x"], "nope"),
+        (["mbpp=x", "--limit", "0"], "--limit"),
+        (["mbpp=gone"], "gone"),
+    ],
+)
+def test_the_self_check_says_what_it_wants(codegen, arguments, said):
+    """One line, exit status 2."""
+    done = codegen(*arguments, module=SELF_CHECK)
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert said in done.stderr
+
+
+@pytest.mark.shared
+def test_the_self_check_over_genuine_rows(codegen, shared):
+    """Ten rows of each set that is here."""
+    sources = [f"mbpp={shared}/mbpp/mbpp.jsonl", f"humaneval={shared}/humaneval/HumanEval.jsonl.gz"]
+    done = codegen(*sources, f"leetcode={shared}/rllm/leetcode_test.json", module=SELF_CHECK)
+    assert (done.returncode, done.stdout.count("10 of 10 references pass")) == (0, 3)

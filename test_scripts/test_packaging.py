@@ -14,6 +14,8 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 
+SAMPLES = ("samples_raw", "samples", "schema_samples", "three_sample", "three_candidates")
+
 
 def tracked_files() -> list[Path]:
     listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=False).stdout.decode()
@@ -36,9 +38,7 @@ def test_the_wheel_holds_what_runs(wheel):
     names = zipfile.ZipFile(wheel).namelist()
     assert {n.split("/")[0] for n in names if ".dist-info/" not in n} == {"code_generation"}
     prompts = {f"code_generation/_prompts/{p.relative_to(ROOT / 'prompts')}" for p in (ROOT / "prompts").rglob("*.md")}
-    samples = {
-        f"code_generation/_samples/{n}.jsonl" for n in ("samples_raw", "samples", "three_sample", "three_candidates")
-    }
+    samples = {f"code_generation/_samples/{n}.jsonl" for n in SAMPLES}
     modules = {str(p.relative_to(ROOT)) for p in (ROOT / "code_generation").rglob("*.py")}
     assert {n for n in names if ".dist-info/" not in n} == prompts | samples | modules
 

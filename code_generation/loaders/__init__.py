@@ -123,11 +123,12 @@ class DataSet:
                 try:
                     if isinstance(row, DataError):
                         raise row
-                    yield self._problem(row, options)
+                    yield self.problem_of(row, options)
                 except DataError as e:
                     yield BadRow(file, row_id, str(e))
 
-    def _problem(self, row: dict[str, Any], options: LoadOptions) -> CodeProblem:
+    def problem_of(self, row: dict[str, Any], options: LoadOptions) -> CodeProblem:
+        """A row as a problem, its tests split into public and private. Raises DataError."""
         problem = self.parse(row, options)
         if not problem.test_cases:
             msg = "it has no tests"
