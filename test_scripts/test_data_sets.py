@@ -346,6 +346,6 @@ def test_the_self_check_says_what_it_wants(codegen, arguments, said):
 @pytest.mark.shared
 def test_the_self_check_over_genuine_rows(codegen, shared):
     """Ten rows of each set that is here."""
-    sources = [f"mbpp={shared}/mbpp/mbpp.jsonl", f"humaneval={shared}/humaneval/HumanEval.jsonl.gz"]
-    done = codegen(*sources, f"leetcode={shared}/rllm/leetcode_test.json", module=SELF_CHECK)
+    sources = [f"mbpp={shared}/data/mbpp/mbpp.jsonl", f"humaneval={shared}/data/humaneval/HumanEval.jsonl.gz"]
+    done = codegen(*sources, f"leetcode={shared}/data/rllm/leetcode_test.json", module=SELF_CHECK)
     assert (done.returncode, done.stdout.count("10 of 10 references pass")) == (0, 3)
