@@ -39,8 +39,10 @@ MAX_ROUNDS = 1000
 PATIENCE = 3
 """Rounds in a row in which a test may fail to get further."""
 BUDGET = 4
-"""Times its limit that an assert test may take over all rounds, plus `BUDGET_S` seconds."""
+"""Times its limit that an assert test may take over all rounds, plus `BUDGET_S` seconds, in CPU time."""
 BUDGET_S = 10.0
+BUDGET_WALL = 3
+"""As many times as that on the wall clock."""
 BATCH = 100
 """Tests that share a process at most in mode `batch`."""
 LARGE = 256 << 10
@@ -340,7 +342,9 @@ class TestExecutionGrader:
         """
         problem, code, limits = candidate.problem, candidate.code, candidate.limits
         names = candidate_names(problem)
-        reached, stuck, spent_s, guess = -1, 0, 0.0, True
+        reached, stuck, guess = -1, 0, True
+        cpu_s = wall_s = 0.0
+        budget_s = BUDGET * limits.timeout_s + BUDGET_S
         steps: list[JsonValue] = []
         answers: list[JsonValue] = []
         used = None
@@ -373,9 +377,10 @@ class TestExecutionGrader:
             if not complete:
                 return outcome_of(test, "runtime_error", "the program ended before it answered", used)
             answers = used.answers
-            spent_s += check.wall_s + used.wall_s
-            if spent_s > BUDGET * limits.timeout_s + BUDGET_S:
-                return outcome_of(test, "timeout", f"took {spent_s:.0f} s over all its calls", used)
+            cpu_s += check.cpu_s + used.cpu_s
+            wall_s += check.wall_s + used.wall_s
+            if cpu_s > budget_s or wall_s > BUDGET_WALL * budget_s:
+                return outcome_of(test, "timeout", f"took {wall_s:.0f} s over all its calls", used)
         return outcome_of(test, "runtime_error", f"the test needs more than {MAX_ROUNDS} rounds of calls", used)
 
 

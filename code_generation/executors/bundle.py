@@ -36,8 +36,8 @@ MOST = 1e9
 """Seconds or MiB; a larger figure is made up."""
 
 LAUNCHER = """
-import base64, os, shutil, subprocess, sys, tempfile, zlib
 def launch():
+    import base64, os, shutil, subprocess, sys, tempfile, zlib
     folder = tempfile.mkdtemp()
     try:
         for name, source in {modules!r}.items():

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     import aiohttp
 
 URL = "https://api.together.ai"
+URL_VARIABLE = "TOGETHER_BASE_URL"
+"""As of Together's own SDK; it may end in /v1."""
 PATHS = ("/tci/execute", "/v1/tci/execute")
 """Where the service has stood; the second is tried where there is nothing at the first."""
 KEY = "TOGETHER_API_KEY"
@@ -32,6 +34,7 @@ def together_executor(*, workers: int | None = None, url: str | None = None) -> 
     Raises:
         ConfigError: there is no key.
     """
+    url = url or os.environ.get(URL_VARIABLE, "").removesuffix("/").removesuffix("/v1") or None
     if url is None and not os.environ.get(KEY):
         msg = f"the executor together needs a key: set {KEY}"
         raise ConfigError(msg)
