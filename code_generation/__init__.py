@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from code_generation.models import TestCase as TestCase
     from code_generation.providers import open_provider as open_provider
     from code_generation.results import read_results as read_results
+    from code_generation.rewards import deepcoder_code_reward as deepcoder_code_reward
     from code_generation.scraper import scrape as scrape
     from code_generation.scraper import solve as solve
 
@@ -35,6 +36,7 @@ _PUBLIC = {
     "Grade": "models",
     "TestCase": "models",
     "TestExecutionGrader": "grader",
+    "deepcoder_code_reward": "rewards",
     "export": "exporters",
     "extract_code": "extract",
     "load": "loaders",

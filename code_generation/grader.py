@@ -61,7 +61,7 @@ class GraderOptions:
     executor_url: str | None = None
     """Address of the service, where it is not the usual one."""
     timeout_s: float | None = None
-    """CPU seconds of one test (also --timeout); default: the problem's own limit, else 6."""
+    """CPU seconds of one test (also --timeout), more on a slow machine; default: the problem's own limit, else 6."""
     memory_mb: int | None = None
     """Address space of one test, MiB; default: the problem's own limit, at least 1024."""
     workers: int | None = None

@@ -188,7 +188,8 @@ class Limits(Struct, frozen=True, kw_only=True):
     """What one test may use."""
 
     timeout_s: float = 6.0
-    """CPU seconds of one test; the wall clock backs it up at `timeout_s + 2`."""
+    """CPU seconds of one test on the reference machine, see `executors.speed`; the wall clock backs it up at
+    `timeout_s + 2`."""
     memory_mb: int = 1024
     """Address space of each process, MiB."""
     output_mb: int = 64
