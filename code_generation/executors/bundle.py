@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from code_generation.errors import SandboxLost
 from code_generation.executors.box import MemoryFiles
+from code_generation.executors.jobs import job_of
 from code_generation.executors.replies import read_batch, read_result
 from code_generation.executors.speed import RUNS, WORK
 from code_generation.models import Program
@@ -137,21 +138,8 @@ class Call:
 
 
 def _job(program: Program, cases: list[Case]) -> dict[str, Any]:
-    several = len(cases) > 1
-    texts = [case.stdin.encode("utf-8", "surrogatepass") for case in cases]
-    inputs = [
-        {"stdin": text if several else None, "steps": case.steps, "answers": [], "files": case.files}
-        for text, case in zip(texts, cases, strict=True)
-    ]
-    job = {
-        "kind": program.kind,
-        "source": program.source,
-        "code": None,
-        "setup": program.setup,
-        "names": program.names,
-        "cases": inputs,
-    }
-    return {"job": job, "stdin": b"" if several else texts[0]}
+    job, stdin = job_of(program, cases)
+    return {"job": job, "stdin": stdin or b""}
 
 
 def _packed(data: bytes) -> bytes:

@@ -24,13 +24,15 @@ import msgspec
 from code_generation.concurrency import all_of
 from code_generation.errors import ExecutorError, SandboxUnavailable, boundary
 from code_generation.executors.box import Box, MemoryFiles, Starved
+from code_generation.executors.jobs import job_of
+from code_generation.executors.probe import probing
 from code_generation.executors.replies import read_batch, read_result
 from code_generation.executors.speed import RUNS, WORK, Clocks, Speed, is_doubtful, is_late
-from code_generation.models import Case, CaseResult, ExecutionResult, Limits, Program
+from code_generation.models import Case, CaseResult, ExecutionResult, Program
 from code_generation.sandbox.removing import remove_tree
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncIterator
 
 LEVELS = ("full", "restricted", "weak")
 """Best first. Below `restricted` nothing runs unless it is asked for."""
@@ -45,38 +47,6 @@ LARGE = 256 << 10
 PAUSES_S = (0.1, 0.4, 1.6, 0.0)
 """Seconds after each try of a run whose box failed."""
 NUMPY = re.compile(r"\bnumpy\b|\bnp\.")
-
-PROBE = """
-import ctypes, os, resource, socket
-L = ctypes.CDLL(None, use_errno=True)
-found = []
-def attempt(what, action):
-    try:
-        if action() not in (-1, False): found.append(what)
-    except (OSError, ValueError):
-        pass
-attempt("reads files of the host", lambda: open({secret!r}).read())
-attempt("reads /etc/passwd", lambda: open("/etc/passwd").read())
-attempt("writes outside of its folder", lambda: open({folder!r} + "/written", "w").write("x"))
-attempt("changes files of the host", lambda: os.chmod({secret!r}, 0o777) or os.stat({secret!r}).st_mode & 1 == 1)
-attempt("reaches the host's network", lambda: socket.create_connection(("127.0.0.1", {port}), 0.2))
-attempt("raises its limits", lambda: resource.setrlimit(resource.RLIMIT_CPU, (-1, -1)))
-attempt("becomes root", lambda: os.getuid() != 0 and os.setuid(0))
-attempt("has capabilities", lambda: L.sethostname(b"x", 1))
-attempt("makes namespaces", lambda: L.unshare(0x10000000))
-attempt("mounts", lambda: L.mount(b"none", b"/", b"tmpfs", 0, None))
-attempt("reaches shared memory of the host", lambda: L.shmctl(0, 14, ctypes.create_string_buffer(256)))
-attempt("traces processes", lambda: L.ptrace(0, 0, 0, 0))
-if {alone}:
-    attempt("reads the grader's environment", lambda: open("/proc/{parent}/environ").read())
-    attempt("signals the grader", lambda: os.kill({parent}, 0))
-    attempt("starts processes", lambda: os.fork() or os._exit(0))
-else:
-    attempt("is root", lambda: os.getuid() == 0)
-    attempt("sees the host's process ids", lambda: os.getpid() > 99)
-    attempt("ends what it came from", lambda: os.kill(1, 9) and False)
-os.write(1, repr(found).encode())
-"""
 
 
 class SubprocessExecutor:
@@ -153,12 +123,7 @@ class SubprocessExecutor:
     async def _escapes(self) -> str:
         """Why this level does not hold here; empty where it does."""
         assert self._folder is not None  # noqa: S101 - for the type checker
-        secret = Path(self._folder) / "secret"
-        secret.write_text("x")
-        with _listener() as port:
-            about = {"secret": str(secret), "folder": self._folder, "port": port, "parent": os.getpid()}
-            source = PROBE.format(**about, alone=self.isolation != "full")
-            program = Program(kind="script", source=source, cases=[Case()], limits=Limits(timeout_s=5))
+        with probing(self._folder, alone=self.isolation != "full") as program:
             try:
                 (result,), _ = await self._run_once(program, program.cases)
             except ExecutorError as e:
@@ -232,27 +197,10 @@ class SubprocessExecutor:
         self, program: Program, cases: list[Case], clocks: Clocks | None = None
     ) -> tuple[list[CaseResult], dict[str, Any]]:
         """One run, and the report about it."""
-        texts = [case.stdin.encode("utf-8", "surrogatepass") for case in cases]
-        several = len(cases) > 1
-        job = {
-            "kind": program.kind,
-            "source": program.source,
-            "code": None if several else await self._compiled(program),
-            "setup": program.setup,
-            "names": program.names,
-            "cases": [
-                {
-                    "stdin": text if several else None,
-                    "steps": case.steps,
-                    "answers": case.answers,
-                    "files": case.files,
-                }
-                for text, case in zip(texts, cases, strict=True)
-            ],
-        }
-        read = read_batch if several else read_result
+        job, stdin = job_of(program, cases, None if len(cases) > 1 else await self._compiled(program))
+        read = read_batch if len(cases) > 1 else read_result
         with MemoryFiles(*FILES) as files:
-            report = await self._run_job(program, job, files, None if several else texts[0], clocks)
+            report = await self._run_job(program, job, files, stdin, clocks)
             if files.size("stdout") + files.size("answers") > LARGE:
                 return await asyncio.to_thread(read, program, report, files, len(cases)), report
             return read(program, report, files, len(cases)), report
@@ -374,12 +322,3 @@ def _sweep() -> None:
         with contextlib.suppress(OSError):
             if pid.isdigit() and path.stat().st_uid == os.getuid() and not Path(f"/proc/{pid}").exists():
                 remove_tree(str(path))
-
-
-@contextlib.contextmanager
-def _listener() -> Iterator[int]:
-    """A port on loopback that accepts: what a program in the box must not reach."""
-    import socket  # noqa: PLC0415 - for the start-up check only
-
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        yield server.getsockname()[1]
