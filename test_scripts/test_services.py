@@ -28,7 +28,7 @@ MARKER = "expected-9f3b-marker"
 @pytest.fixture(autouse=True)
 def _no_long_pauses(monkeypatch):
     """Pauses are what they are in their proportion; a test need not wait for them."""
-    monkeypatch.setattr(services, "PAUSES_S", (0.01, 0.02, 0.04, 0.0))
+    monkeypatch.setattr(services, "PAUSES_S", (0.01, 0.02, 0.04))
     monkeypatch.setattr(e2b_boxes, "BUSY_S", 0.02)
 
 

@@ -27,8 +27,10 @@ SESSIONS = 4
 """Sessions at a time, where nothing else is asked for."""
 SESSION_S = 55 * 60.0
 """Seconds for which a session is used; services end them after an hour."""
-PAUSES_S = (0.5, 2.0, 8.0, 0.0)
-"""Seconds after each try that failed."""
+PAUSES_S = (0.5, 2.0, 8.0)
+"""Seconds after each try that failed, but the last."""
+FIRST_TRIES = 3
+"""Tries before a service counts as one that can't be used."""
 LONGEST_PAUSE_S = 120.0
 CALL_BYTES = 4 << 20
 """Bytes of input that go into one call."""
@@ -160,14 +162,16 @@ class RemoteExecutor:
             return [CaseResult(status="infra_error", error=str(e)) for cases in jobs for _ in cases]
         return [case for cases in results for case in cases]
 
-    async def _call(self, call: Call) -> tuple[list[list[CaseResult]], list[dict[str, Any]], list[float]]:
+    async def _call(
+        self, call: Call, tries: int = len(PAUSES_S) + 1
+    ) -> tuple[list[list[CaseResult]], list[dict[str, Any]], list[float]]:
         """Make a call, again and again in a new session where it fails.
 
         Raises:
             SandboxBroken: every try broke its box. ExecutorError: it failed too often, or no other try can help.
         """
         reasons: list[ExecutorError] = []
-        for pause_s in PAUSES_S:
+        for pause_s in (*PAUSES_S[: tries - 1], 0.0):
             after_s = 0.0
             try:
                 async with self._session() as session, asyncio.timeout(call.limit_s):
@@ -213,8 +217,8 @@ class RemoteExecutor:
 
     async def _measure(self) -> list[float]:
         """CPU seconds of what the speed of machines is measured by."""
-        _, _, work_s = await self._call(Call.of(WORK, [WORK.cases], Clocks.of(WORK.limits.timeout_s), measure=True))
-        return work_s
+        call = Call.of(WORK, [WORK.cases], Clocks.of(WORK.limits.timeout_s), measure=True)
+        return (await self._call(call, FIRST_TRIES))[2]
 
 
 def _by_size(jobs: list[list[Case]]) -> list[list[list[Case]]]:
