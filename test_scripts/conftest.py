@@ -13,6 +13,8 @@ import pytest
 
 from code_generation.executors import open_executor
 from code_generation.grader import TestExecutionGrader
+from code_generation.jsonl import write_lines
+from code_generation.loaders import LoadOptions, dataset_of
 from code_generation.models import CodeProblem, TestCase
 
 ROOT = Path(__file__).parents[1]
@@ -89,3 +91,14 @@ def grade(problem: CodeProblem, code: str, **options):
             return await TestExecutionGrader(executor, **options).grade(problem, code)
 
     return asyncio.run(run())
+
+
+def read_rows(tmp_path, name, *rows, **options):
+    """What the loader of a data set makes of some rows."""
+    write_lines(tmp_path / "rows.jsonl", rows)
+    return list(dataset_of(name).problems(LoadOptions(source=str(tmp_path / "rows.jsonl"), **options)))
+
+
+def verdicts(problem: CodeProblem, *codes):
+    """Grade some candidates, one after the other."""
+    return [grade(problem, code).verdict for code in codes]

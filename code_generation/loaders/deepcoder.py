@@ -24,7 +24,7 @@ import msgspec
 
 from code_generation.errors import DataError
 from code_generation.loaders import DataSet, LoadOptions
-from code_generation.loaders.fields import bare_code, class_of, content_id, structure_of, text_of, texts_of
+from code_generation.loaders.fields import bare_codes, class_of, content_id, structure_of, text_of, texts_of
 from code_generation.loaders.layouts import function_of, parse_tests
 from code_generation.models import CodeProblem
 
@@ -49,7 +49,7 @@ def parse_row(row: dict[str, Any], _options: LoadOptions) -> CodeProblem:
     if any(t.type == "functional" for t in tests) and not isinstance(func_name, str):
         msg = "a functional test does not say which function to call (fn_name, or metadata.func_name)"
         raise DataError(msg)
-    solutions = [bare_code(s) for s in texts_of(row, "solutions", one=True)]
+    solutions = bare_codes(texts_of(row, "solutions", one=True))
     starter = text_of(row, "starter_code") if row.get("starter_code") else ""
     class_name = class_of(func_name, [starter, *solutions])
     metadata = {

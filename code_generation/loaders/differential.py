@@ -12,6 +12,7 @@ right for Mbpp/295 only where nothing divides.
 
 from __future__ import annotations
 
+from collections.abc import Callable  # noqa: TC003 - needed for what
 from typing import Any
 
 from code_generation.errors import DataError
@@ -21,8 +22,12 @@ from code_generation.models import TestCase
 
 AT_A_TIME = 250
 """Inputs of a test: so many stay well within its time limit."""
-CHARACTERS = 400_000
-"""Length of a test's inputs where it gets no more of them, unless the first alone is longer."""
+MOST_ASKED = 400_000
+"""Characters of a test's inputs together, unless one alone is longer."""
+MOST_ANSWERED = 16_000_000
+"""Characters of a test's answers together, where they are known to be long."""
+LONG_ANSWERS: dict[str, Callable[[list[Any]], int]] = {"string_sequence": lambda args: 7 * args[0]}
+"""Characters of an answer to some arguments, by function: a million numbers as text, each time."""
 FLOAT_ATOL = 1e-6
 """Absolute tolerance for floats where the row has none."""
 
@@ -125,8 +130,12 @@ def reference_tests(reference: str, func_name: str, inputs: Any, *, atol: Any = 
         raise DataError(msg)
     try:
         literals = [render_literal(list(args)) for args in inputs]
-    except ValueError as e:
-        msg = f"an argument can't be written as a literal: {e}"
+        costs = [
+            max(0.999 / AT_A_TIME, len(literal) / MOST_ASKED, _answered(func_name, args) / MOST_ANSWERED)
+            for literal, args in zip(literals, inputs, strict=True)
+        ]
+    except (ValueError, TypeError, IndexError) as e:
+        msg = f"the arguments can't be written as literals: {e}"
         raise DataError(msg) from None
     return [
         TestCase(
@@ -143,17 +152,22 @@ def reference_tests(reference: str, func_name: str, inputs: Any, *, atol: Any = 
             is_public=False,
             extra={HOLDS_REFERENCE: True},
         )
-        for chunk in _chunks(literals)
+        for chunk in _chunks(literals, costs)
     ]
 
 
-def _chunks(literals: list[str]) -> list[list[str]]:
+def _answered(func_name: str, args: list[Any]) -> int:
+    return LONG_ANSWERS[func_name](args) if func_name in LONG_ANSWERS else 0
+
+
+def _chunks(literals: list[str], costs: list[float]) -> list[list[str]]:
+    """Inputs in order, as many together as cost 1 at most."""
     chunks: list[list[str]] = []
-    room = 0
-    for text in literals:
-        if room < len(text) or len(chunks[-1]) == AT_A_TIME:
+    total = 0.0
+    for literal, cost in zip(literals, costs, strict=True):
+        if not chunks or total + cost > 1:
             chunks.append([])
-            room = CHARACTERS
-        chunks[-1].append(text)
-        room -= len(text)
+            total = 0.0
+        chunks[-1].append(literal)
+        total += cost
     return chunks

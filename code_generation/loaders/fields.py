@@ -13,7 +13,7 @@ from code_generation.literals import parse_python
 if TYPE_CHECKING:
     import ast
 
-_FENCED = re.compile(r"\s*(`{3,}|~{3,})[^\n]*\n(.*?)\n?[ \t]*\1\s*", re.DOTALL)
+_FENCED = re.compile(r"\s*(`{3,}|~{3,})[^\n]*\n(.*?)\s*\1\s*", re.DOTALL)
 
 
 def text_of(row: dict[str, Any], *fields: str) -> str:
@@ -72,10 +72,12 @@ def content_id(dataset: str, *content: Any) -> str:
     return f"{dataset}/{hashlib.sha256(encode(list(content)).encode()).hexdigest()[:16]}"
 
 
-def bare_code(solution: str) -> str:
-    """A reference solution without the Markdown fence around it."""
-    found = _FENCED.fullmatch(unix(solution))
-    return found[2] if found else unix(solution)
+def bare_codes(solutions: Any) -> Any:
+    """Reference solutions without the Markdown fences around them; anything else stays as it is."""
+    if not isinstance(solutions, list):
+        return solutions
+    found = [_FENCED.fullmatch(s) if isinstance(s, str) else None for s in solutions]
+    return [f[2] if f else s for s, f in zip(solutions, found, strict=True)]
 
 
 def parse_source(source: str, what: str) -> ast.Module:

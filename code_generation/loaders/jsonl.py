@@ -12,6 +12,7 @@ from code_generation.harness import check_metadata
 from code_generation.jsonl import encode, read_objects
 from code_generation.literals import parse_arguments, parse_value
 from code_generation.loaders import DataSet, LoadOptions
+from code_generation.loaders.fields import bare_codes
 from code_generation.models import CodeProblem
 from code_generation.records import from_json_object
 
@@ -31,7 +32,7 @@ def parse_row(row: dict[str, Any], _options: LoadOptions | None = None) -> CodeP
     """
     row = dict(row)
     metadata = row.setdefault("metadata", {})
-    row.setdefault("solutions", [])
+    row["solutions"] = bare_codes(row.get("solutions", []))
     public = row.pop("public_test_cases", None)
     private = row.get("test_cases", [])
     if not isinstance(metadata, dict) or not isinstance(private, list) or not isinstance(public or [], list):

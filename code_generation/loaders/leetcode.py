@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from code_generation.errors import DataError
 from code_generation.loaders import DataSet, LoadOptions
-from code_generation.loaders.fields import bare_code, content_id, parse_source, text_of, texts_of
+from code_generation.loaders.fields import bare_codes, content_id, parse_source, text_of, texts_of
 from code_generation.models import CodeProblem, TestCase
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def parse_row(row: dict[str, Any], _options: LoadOptions) -> CodeProblem:
         if found := _DOCSTRING.match(statement):
             statement, starter = found.groups()
         problem_id = text_of(row, "task_id")
-    solutions = [bare_code(s) for s in texts_of(row, "solutions", one=True)]
+    solutions = bare_codes(texts_of(row, "solutions", one=True))
     tree = parse_source(test, "the test")
     _refuse_nodes(tree, starter or "", solutions)
     meta = row["meta"] if isinstance(row.get("meta"), dict) else {}

@@ -1,0 +1,292 @@
+"""LeetCode, LiveCodeBench and DeepCoder: each schema becomes problems that can be graded, nothing else becomes any."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import pickle
+import zlib
+
+import pytest
+
+from code_generation.errors import BadRow
+from code_generation.loaders import LoadOptions, dataset_of
+from code_generation.loaders.livecodebench import pickled_text
+from test_scripts.conftest import read_rows, verdicts
+
+# ------------------------------------------------------------------------------------------------ LeetCode
+
+STARTER = "class Solution:\n    def total(self, nums: List[int], k: int) -> int:"
+RLLM = {
+    "problem": f"Add up.\n\nPlease complete the following python code precisely:\n```python\n{STARTER}\n```",
+    "solutions": f"```python\n{STARTER}\n        return sum(nums) + k\n```",
+    "tests": {
+        "functional": "def check(candidate):\n    assert candidate(nums = [1,2], k = 3) == 6\n\n\n"
+        "check(Solution().total)"
+    },
+}
+CONTEST = {
+    "task_id": "weekly-contest-1-add-up",
+    "prompt": f'"""\nAdd up.\n"""\n{STARTER}\n        \n',
+    "test": '\nmy_solution = Solution()\n\ntest_input = { "nums": [1], "k": 2 }\n'
+    "assert my_solution.total(**test_input) == 3\n",
+    "meta": {"difficulty": "Medium"},
+}
+
+
+def test_leetcode(tmp_path):
+    """Both kinds call a method of one instance by keyword; candidates need neither imports nor anything else."""
+    rllm, contest = read_rows(tmp_path, "leetcode", RLLM, CONTEST)
+    assert (rllm.func_name, contest.func_name, contest.problem) == ("total", "total", "Add up.")
+    assert rllm.metadata["starter_code"] == contest.metadata["starter_code"] == STARTER
+    assert (contest.problem_id, contest.metadata["difficulty"]) == ("weekly-contest-1-add-up", "medium")
+    assert (rllm.problem_id.startswith("leetcode/"), contest.solutions) == (True, [])
+    right, wrong = rllm.solutions[0], f"{STARTER} return 5"
+    assert [verdicts(p, right, wrong) for p in (rllm, contest)] == [["pass", "fail"]] * 2
+    first = read_rows(tmp_path, "leetcode", {}, RLLM)[1]
+    assert first.problem_id == rllm.problem_id
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"problem": RLLM["problem"].replace("List[int]", "Optional[ListNode]")}, "ListNode"),
+        ({"tests": {"functional": "check(tree(TreeNode), Solution().f)"}}, "TreeNode"),
+        ({"tests": {"functional": "assert total([1], 2)"}}, "no method"), ({"tests": {}}, "functional"),
+        ({"tests": {"functional": "assert ("}}, "not Python"), ({"solutions": [5]}, "solutions"),
+    ],
+)  # fmt: skip
+def test_bad_leetcode_rows(tmp_path, changes, reason):
+    """A row whose right answers would all fail, for want of LeetCode's own classes, is no problem."""
+    (bad,) = read_rows(tmp_path, "leetcode", RLLM | changes)
+    assert isinstance(bad, BadRow)
+    assert reason in bad.reason
+
+
+# ------------------------------------------------------------------------------------------------ LiveCodeBench
+
+TESTS = [{"input": "1 2\n", "output": "3\n", "testtype": "stdin"}]
+LCB = {
+    "question_title": "A. Sum",
+    "question_content": "Add.",
+    "platform": "atcoder",
+    "question_id": "abc1_a",
+    "contest_id": "abc1",
+    "contest_date": "2024-01-01T00:00:00",
+    "starter_code": "",
+    "difficulty": "easy",
+    "public_test_cases": json.dumps(TESTS),
+    "private_test_cases": "[]",
+    "metadata": "{}",
+}
+
+
+def packed(value, protocol=4):
+    return base64.b64encode(zlib.compress(pickle.dumps(value, protocol))).decode()
+
+
+@pytest.mark.parametrize(
+    "private",
+    [
+        json.dumps(TESTS), TESTS, packed(json.dumps(TESTS)), packed(json.dumps(TESTS), 2),
+        packed({"input_output": json.dumps({"inputs": ["1 2\n"], "outputs": ["3\n"]})}),
+    ],
+)  # fmt: skip
+def test_livecodebench(tmp_path, private):
+    """Public tests are public and private ones private, in every form in which they come."""
+    (problem,) = read_rows(tmp_path, "livecodebench", {**LCB, "private_test_cases": private})
+    assert (problem.problem_id, problem.metadata["difficulty"]) == ("livecodebench/abc1_a", "easy")
+    assert [(t.input, t.output, t.type, t.is_public) for t in problem.test_cases] == [
+        ("1 2\n", "3\n", "stdin", True), ("1 2\n", "3\n", "stdin", False),
+    ]  # fmt: skip
+
+
+def test_livecodebench_functions(tmp_path):
+    """A functional input is one JSON value a line; the name is in the metadata, the class in the starter code."""
+    test = {"input": '[1, 2]\n3\n"a"', "output": "[6]", "testtype": "functional"}
+    row = {
+        **LCB,
+        "starter_code": STARTER + "\n        ",
+        "metadata": '{"func_name": "total"}',
+        "public_test_cases": json.dumps([test]),
+    }
+    (problem,) = read_rows(tmp_path, "livecodebench", row)
+    assert (problem.func_name, problem.metadata["class_name"]) == ("total", "Solution")
+    assert (problem.metadata["starter_code"], problem.test_cases[0].input) == (STARTER, [[1, 2], 3, "a"])
+    assert problem.test_cases[0].output == [6]
+    code = "class Solution:\n    def total(self, a, b, c): return sum(a) + b,"
+    assert verdicts(problem, code, code[:-1]) == ["pass", "fail"]
+
+
+class Evil:
+    """Something that runs a command when it is unpickled."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return os.mkdir, (str(self.path),)
+
+
+@pytest.mark.parametrize(
+    "shape", [lambda e: e, lambda e: {"input_output": e}, lambda e: [e], lambda _: 5, lambda _: b""]
+)
+def test_a_pickle_runs_nothing(tmp_path, shape):
+    """A pickle of anything but text is a bad row, and what it would run is not run."""
+    (bad,) = read_rows(
+        tmp_path, "livecodebench", {**LCB, "private_test_cases": packed(shape(Evil(tmp_path / "trace")))}
+    )
+    assert isinstance(bad, BadRow)
+    assert "something else than text" in bad.reason
+    assert not (tmp_path / "trace").exists()
+
+
+@pytest.mark.parametrize(
+    "data", [b"", b"\x80\x04.", b"\x80\x04X\xff\xff\xff\xffab.", b"Xxxx", b"\x80\x04]\x94.", b"(."]
+)
+def test_broken_pickles(data):
+    """Bytes that are no pickle of text are one kind of error."""
+    with pytest.raises(ValueError, match=r"."):
+        pickled_text(data)
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"private_test_cases": "not base64"}, "unpacked"), ({"private_test_cases": packed("[1")}, "unpacked"),
+        ({"private_test_cases": packed("[]")[:-8]}, "cut off"), ({"private_test_cases": 5}, "text"),
+        ({"public_test_cases": "5"}, "list"), ({"public_test_cases": '["a"]'}, "[0]"), ({"metadata": "5"}, "dict"),
+        ({"public_test_cases": json.dumps([{**TESTS[0], "testtype": "functional"}])}, "func_name"),
+        ({"public_test_cases": "[]"}, "no tests"), ({"question_id": None}, "question_id"), ({"metadata": "{"}, "JSON"),
+        ({"public_test_cases": '[{"input": "1", "output": "1", "testtype": "magic"}]'}, "type"),
+    ],
+)  # fmt: skip
+def test_bad_livecodebench_rows(tmp_path, changes, reason):
+    """A row that can't become a problem says why."""
+    (bad,) = read_rows(tmp_path, "livecodebench", LCB | changes)
+    assert isinstance(bad, BadRow)
+    assert reason in bad.reason
+
+
+# ------------------------------------------------------------------------------------------------ DeepCoder
+
+STDIN = {
+    "problem": "Add up.\n\nExamples\n\nInput\n\n10 20\n5\n\nOutput\n\n35\n",
+    "solutions": ["print(sum(map(int, open(0).read().split())))"],
+}
+PAIRS = [("10 20\n5\n", "35\n"), ("1 2 3\n", "6")]
+
+
+@pytest.mark.parametrize("as_text", [False, True])
+@pytest.mark.parametrize(
+    ("config", "tests"),
+    [
+        ("lcbv5", [{"input": i, "output": o, "testtype": "stdin"} for i, o in PAIRS]),
+        ("primeintellect", [{"type": "stdin_stdout", "input": i, "output": o} for i, o in PAIRS]),
+        ("taco", {"inputs": [["10 20", "5"], PAIRS[1][0]], "outputs": [["35"], "6"]}),
+        ("codeforces", [{"input": i, "output": o} for i, o in PAIRS]),
+    ],
+)
+def test_deepcoder_programs(tmp_path, config, tests, as_text):
+    """Each configuration has its own layout; public is what the statement shows; the id does not hang on the place."""
+    row = {**STDIN, "tests": json.dumps(tests) if as_text else tests}
+    (_, problem) = read_rows(tmp_path, "deepcoder", {}, row)
+    assert problem.problem_id == read_rows(tmp_path, "deepcoder", row)[0].problem_id
+    assert (problem.metadata["config"], problem.func_name) == (config, None)
+    assert [(t.type, t.input.split(), t.is_public) for t in problem.test_cases] == [
+        ("stdin", ["10", "20", "5"], True), ("stdin", ["1", "2", "3"], False),
+    ]  # fmt: skip
+    assert verdicts(problem, *problem.solutions, "print(35)") == ["pass", "fail"]
+
+
+@pytest.mark.parametrize(
+    ("config", "row", "wrapped"),
+    [
+        ("lcbv5", {"tests": [{"input": "[1, 2]\n3", "output": "6", "testtype": "functional"}],
+                   "metadata": {"func_name": "total"}, "starter_code": STARTER}, None),
+        ("lcbv5", {"tests": [{"input": "[1, 2]\n3", "output": "6", "testtype": "functional"}],
+                   "metadata": '{"func_name": "total"}', "starter_code": STARTER}, None),
+        ("primeintellect", {"tests": [{"type": "function_call", "fn_name": "total", "input": [[1, 2], 3],
+                                       "output": [6]}]}, True),
+        ("taco", {"tests": {"fn_name": "total", "inputs": [[[1, 2], 3]], "outputs": [[6]]}}, True),
+        ("taco", {"tests": {"fn_name": "total", "inputs": [[[1, 2], 3]] * 2, "outputs": [[6], 6]}}, None),
+        ("taco", {"tests": {"fn_name": "total", "inputs": [[[1, 2], 3]], "outputs": [[6]]}, "solutions": []}, None),
+    ],
+)  # fmt: skip
+def test_deepcoder_functions(tmp_path, config, row, wrapped):
+    """The function's name comes from metadata or tests; expected values stay as they came, those that may be wrapped
+    are marked; fences are no part of a reference.
+    """
+    solution = f"```python\n{STARTER}\n        return sum(nums) + k\n```"
+    (problem,) = read_rows(tmp_path, "deepcoder", {"problem": "Add up.", "solutions": [solution], **row})
+    assert (problem.func_name, problem.metadata["config"]) == ("total", config)
+    assert (problem.test_cases[0].type, problem.test_cases[0].input) == ("functional", [[1, 2], 3])
+    assert problem.test_cases[0].output == ([6] if config != "lcbv5" else 6)
+    assert (problem.metadata.get("wrapped_outputs"), problem.test_cases[0].extra) == (wrapped, {})
+    assert not any("```" in s for s in problem.solutions)
+    if problem.solutions:
+        assert problem.metadata["class_name"] == "Solution"
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"tests": "{"}, "not JSON"), ({"tests": None}, "list of tests"), ({"tests": "5"}, "list or dict"),
+        ({"tests": {"inputs": [1], "outputs": []}}, "as many"), ({"tests": [5]}, "tests[0]"),
+        ({"tests": []}, "no tests"),
+        ({"tests": [{"type": "function_call", "input": [1], "output": [1]}]}, "which function"),
+        ({"tests": [{"input": 5, "output": "5"}]}, "text"), ({"problem": None}, "problem"),
+        ({"solutions": 5}, "solutions"),
+        ({"tests": [{"output": "5"}]}, "input"),
+    ],
+)  # fmt: skip
+def test_bad_deepcoder_rows(tmp_path, changes, reason):
+    """A row that can't become a problem says why."""
+    (bad,) = read_rows(tmp_path, "deepcoder", {**STDIN, "tests": [{"input": "1", "output": "1"}], **changes})
+    assert isinstance(bad, BadRow)
+    assert reason in bad.reason
+
+
+def test_where_deepcoder_lives(tmp_path):
+    """All configurations by default, codeforces from its only split; a folder is read once."""
+    data_set = dataset_of("deepcoder")
+    found = [(s.config, s.split) for s in data_set.sources(LoadOptions())]
+    assert found == [("lcbv5", None), ("primeintellect", None), ("taco", None), ("codeforces", "test")]
+    assert [s.split for s in data_set.sources(LoadOptions(configs="codeforces", split="x"))] == ["x"]
+    assert [s.config for s in data_set.sources(LoadOptions(source=str(tmp_path)))] == [None]
+    assert [s.split for s in dataset_of("humaneval").sources(LoadOptions())] == ["test"]
+
+
+def test_rows_under_their_ids(tmp_path):
+    """A JSON object of rows is read as the list of them."""
+    (tmp_path / "rows.json").write_text(json.dumps({"a": LCB, "b": {**LCB, "question_id": "b"}}))
+    found = list(dataset_of("livecodebench").problems(LoadOptions(source=str(tmp_path / "rows.json"))))
+    assert [p.problem_id for p in found] == ["livecodebench/abc1_a", "livecodebench/b"]
+
+
+# ------------------------------------------------------------------------------------------------ genuine rows
+
+
+@pytest.mark.shared
+@pytest.mark.parametrize(
+    ("name", "file", "n_rows", "n_bad"),
+    [
+        ("mbpp", "mbppplus/MbppPlus.jsonl.gz", 211, 0), ("mbpp", "mbppplus/MbppPlus-OriginFmt.jsonl.gz", 211, 0),
+        ("humaneval", "humaneval/HumanEval.jsonl.gz", 93, 0), ("humaneval", "humaneval/HumanEvalPlus.jsonl.gz", 93, 0),
+        ("humaneval", "humaneval/HumanEvalPlus-Mini.jsonl.gz", 93, 0),
+        ("humaneval", "humaneval/HumanEvalPlus-OriginFmt.jsonl.gz", 93, 0),
+        ("leetcode", "rllm/leetcode_test.json", 115, 0), ("leetcode", "rllm/leetcode_train_first300.json", 177, 25),
+        ("leetcode", "leetcode_deepseek/20240121-Jul.jsonl", 112, 0),
+        ("livecodebench", "livecodebench/lcb_public_400.jsonl", 229, 0),
+        ("livecodebench", "livecodebench/lcb_official_row_with_private.jsonl", 1, 0),
+        ("deepcoder", "rllm/codeforces.json", 254, 0), ("deepcoder", "rllm/code_contests.json", 91, 0),
+        ("jsonl", "deepcoder/rlchar_sampled_problems.jsonl", 24, 0),
+    ],
+)  # fmt: skip
+def test_real_rows(shared, name, file, n_rows, n_bad):
+    """Every row of the real files is a problem; those left out need LeetCode's own classes."""
+    found = list(dataset_of(name).problems(LoadOptions(source=str(shared / "data" / file))))
+    bad = [f for f in found if isinstance(f, BadRow)]
+    assert (len(found), len(bad)) == (n_rows, n_bad)
+    assert all("which LeetCode defines" in b.reason for b in bad)
