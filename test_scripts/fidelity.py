@@ -44,11 +44,12 @@ have judged, graded again, every test {how}. Whoever has the same public logs ca
 ANSWERS = """
 ## Recorded answers
 
-*Rows* are the answers of a log. *No tests*: the data at hand lacks the problem. *Unreliable*: recorded as failed although
-the code passes the tests that stand in the same row, found with plain Python before this grader had a say. *Says
-nothing*: recorded as failed by a judge with more tests than are at hand, here only the public ones; how many of them
-pass those is in brackets. The other rows agree or differ. A log is listed a second time as *replies* where code is what
-`extract_code` finds in the raw reply, not what the log says it found.
+*Rows* are the answers of a log. *No tests*: the data at hand lacks the problem. *Unreliable*: recorded as failed
+although the code passes the tests that stand in the same row, found with plain Python before this grader had a say.
+*Says nothing*: recorded as failed, but by tests that are not at hand (LiveCodeBench, xCodeEval: only the public ones
+are), or for other code of the same reply (*replies*); how many of them pass here is in brackets. The other rows agree
+or differ. *base* and *plus* are EvalPlus's two sets of inputs, plus with base. *Replies*: the same log once more, the
+code being what `extract_code` finds in the raw reply, not what the log found there.
 
 | log | rows | no tests | unreliable | says nothing | agree | differ | agreement |
 |---|---|---|---|---|---|---|---|

@@ -10,8 +10,6 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-import msgspec
-
 from code_generation.extract import extract_code
 from code_generation.jsonl import open_text
 from code_generation.loaders import LoadOptions, dataset_of
@@ -24,20 +22,17 @@ if TYPE_CHECKING:
 SAME_TEXT = """\
 import ast
 
+def value_of(text):
+    try:
+        return ast.literal_eval(text)
+    except (ValueError, SyntaxError):
+        return text
+
 def same(got, text):
     got = str(got).strip()
-    if got.split() == text.split():
-        return True
-    try:
-        return ast.literal_eval(got) == ast.literal_eval(text)
-    except (ValueError, SyntaxError):
-        return False
+    return got.split() == text.split() or value_of(got) == value_of(text)
 """
 """How rl-character's grader compares: what would be printed, as text or as literals."""
-
-
-FEW_INPUTS = {"HumanEval/15": 5}
-"""Inputs of a test where right answers are so long that the answers to more of them exceed the limit of its output."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,7 +45,8 @@ class Answer:
     code: str
     passed: bool
     decisive: bool = True
-    """False: the verdict comes from more tests than are at hand, so that a failure of record says nothing."""
+    """False: the verdict comes from more tests than are at hand, or the log found other code in the reply, so that a
+    failure of record says nothing."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,10 +86,10 @@ def logged(data: Path, path: str, *, reply: bool = False) -> Iterator[Answer]:
     for row in read_rows(data / path):
         row_id = row.get("name") or row["task_id"]
         problem = assert_problem(row_id, row["entry_point"], [row["test"]])
-        code = row["solution"] if "solution" in row else row["source_codes"][-1]
-        if reply:
-            code = extract_code(row["responses"][-1], problem.view())
-        yield Answer(row_id=row_id, problem=problem, code=code or "", passed=row["is_solved"])
+        judged = row["solution"] if "solution" in row else row["source_codes"][-1]
+        code = extract_code(row["responses"][-1], problem.view()) if reply else judged
+        same = (code or "").split() == (judged or "").split()
+        yield Answer(row_id=row_id, problem=problem, code=code or "", passed=row["is_solved"], decisive=same)
 
 
 def evalplus(data: Path, path: str, *, plus: bool) -> Iterator[Answer]:
@@ -117,13 +113,8 @@ def evalplus_problems(data: Path, dataset: str, *, plus: bool) -> dict[str, Code
     found = {}
     for row in read_rows(data / files[dataset]):
         inputs = row["base_input"] + (row["plus_input"] if plus else [])
-        size = FEW_INPUTS.get(row["task_id"], len(inputs))
-        parts = [
-            parse(dataset, row | {"base_input": [], "plus_input": part, "assertion": "", "test": None})
-            for part in (inputs[i : i + size] for i in range(0, len(inputs), size))
-        ]
-        tests = [t for part in parts for t in part.test_cases]
-        found[row["task_id"]] = msgspec.structs.replace(parts[0], test_cases=tests)
+        judged = row | {"base_input": [], "plus_input": inputs, "assertion": "", "test": None}
+        found[row["task_id"]] = parse(dataset, judged)
     return found
 
 
