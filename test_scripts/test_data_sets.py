@@ -258,6 +258,14 @@ def test_where_deepcoder_lives(tmp_path):
     assert [s.split for s in dataset_of("humaneval").sources(LoadOptions())] == ["test"]
 
 
+@pytest.mark.parametrize("fence", ["```python\n{}\n```", "\n```\n{}```\n", "~~~~py\n{}\n~~~~", "{}"])
+def test_fences_in_problem_files(tmp_path, fence):
+    """A reference that is one Markdown block as a whole is the code in it; fences inside a text stay."""
+    code = 'print("""\n```\n""")'
+    row = {"problem": "p", "solutions": [fence.format(code)], "test_cases": [{"input": "", "output": "```"}]}
+    assert read_rows(tmp_path, "jsonl", row)[0].solutions == [code]
+
+
 def test_rows_under_their_ids(tmp_path):
     """A JSON object of rows is read as the list of them."""
     (tmp_path / "rows.json").write_text(json.dumps({"a": LCB, "b": {**LCB, "question_id": "b"}}))
@@ -277,7 +285,7 @@ def test_rows_under_their_ids(tmp_path):
         ("humaneval", "humaneval/HumanEvalPlus-Mini.jsonl.gz", 93, 0),
         ("humaneval", "humaneval/HumanEvalPlus-OriginFmt.jsonl.gz", 93, 0),
         ("leetcode", "rllm/leetcode_test.json", 115, 0), ("leetcode", "rllm/leetcode_train_first300.json", 177, 25),
-        ("leetcode", "leetcode_deepseek/20240121-Jul.jsonl", 112, 0),
+        ("leetcode", "leetcode_deepseek/20240121-Jul.jsonl", 112, 1),
         ("livecodebench", "livecodebench/lcb_public_400.jsonl", 229, 0),
         ("livecodebench", "livecodebench/lcb_official_row_with_private.jsonl", 1, 0),
         ("deepcoder", "rllm/codeforces.json", 254, 0), ("deepcoder", "rllm/code_contests.json", 91, 0),
@@ -285,8 +293,8 @@ def test_rows_under_their_ids(tmp_path):
     ],
 )  # fmt: skip
 def test_real_rows(shared, name, file, n_rows, n_bad):
-    """Every row of the real files is a problem; those left out need LeetCode's own classes."""
+    """Every row of the real files is a problem; those left out need objects of LeetCode's own classes."""
     found = list(dataset_of(name).problems(LoadOptions(source=str(shared / "data" / file))))
     bad = [f for f in found if isinstance(f, BadRow)]
     assert (len(found), len(bad)) == (n_rows, n_bad)
-    assert all("which LeetCode defines" in b.reason for b in bad)
+    assert all("objects of LeetCode" in b.reason for b in bad)

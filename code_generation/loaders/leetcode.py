@@ -32,7 +32,7 @@ def parse_row(row: dict[str, Any], _options: LoadOptions) -> CodeProblem:
     """Turn a row of either kind into a problem.
 
     Raises:
-        DataError: a field is missing or does not parse, or candidates need classes that are not theirs to define.
+        DataError: a field is missing or does not parse, or it needs objects of LeetCode's own classes.
     """
     if isinstance(row.get("tests"), dict):
         statement, test = text_of(row, "problem"), text_of(row["tests"], "functional")
@@ -86,17 +86,17 @@ def _instances(tree: ast.Module) -> Iterator[ast.expr]:
 
 def _refuse_nodes(tree: ast.Module, starter: str, solutions: list[str]) -> None:
     """Candidates use `ListNode` as if it were defined, already in their signatures, and nothing can be defined before a
-    candidate's code runs: every right answer would fail.
+    candidate's code runs; where the starter defines it, the test walks through its objects one question at a time, and
+    its time is over before long. Either way right answers would fail.
 
     Raises:
         DataError: this is such a problem.
     """
-    used = {n.id for n in ast.walk(tree) if isinstance(n, ast.Name)}
+    in_test = NODES & {n.id for n in ast.walk(tree) if isinstance(n, ast.Name)}
     code = "\n".join(line for s in (starter, *solutions) for line in s.split("\n") if not line.lstrip().startswith("#"))
-    wanted = sorted(n for n in NODES if n in used or re.search(rf"\b{n}\b", code))
-    wanted = [n for n in wanted if not re.search(rf"^class {n}\b", code, re.MULTILINE)]
-    if wanted:
-        msg = f"candidates need {', '.join(wanted)}, which LeetCode defines for them and this data set does not"
+    in_code = {n for n in NODES if re.search(rf"\b{n}\b", code) and not re.search(rf"^class {n}\b", code, re.MULTILINE)}
+    if found := sorted(in_test | in_code):
+        msg = f"it needs {', '.join(found)}: objects of LeetCode's own can't be handed to candidates or back"
         raise DataError(msg)
 
 
