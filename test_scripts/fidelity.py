@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from recorded import Answer, Log, Reference
 
     from code_generation.grader import TestExecutionGrader
-    from code_generation.models import Grade
+    from code_generation.models import CodeProblem, Grade
 
 AT_A_TIME = 8
 LONGEST_ERROR = 60
@@ -81,6 +81,8 @@ class Section:
     """A part of the page and what it found."""
 
     text: str
+    notes: list[str] = field(default_factory=list)
+    """What else to say, below its table."""
     problems: list[str] = field(default_factory=list)
     """What has no reason yet, or could not be judged."""
 
@@ -156,10 +158,10 @@ async def answers_section(data: Path, only: str, grader: TestExecutionGrader) ->
 async def check_reference(reference: Reference, data: Path, grader: TestExecutionGrader) -> Section:
     """The row of a data file's figures; its failures stand in `problems` as rows of a table."""
     problems, bad = read_problems(data, reference)
-    found = Section("")
+    found = Section("", notes=[f"- {reference.name}, {n} rows: {why}.\n" for why, n in bad.items()])
     passed = 0
 
-    async def judge(item: tuple[str, Grade]) -> Grade:
+    async def judge(item: tuple[CodeProblem, str]) -> Grade:
         problem, code = item
         return await grader.grade(problem, code, stop_early=True)
 
@@ -173,7 +175,7 @@ async def check_reference(reference: Reference, data: Path, grader: TestExecutio
                 found.problems.append(f"| {' | '.join(cells)} |")
     without = sum(not p.solutions for p in problems)
     found.text = (
-        f"| {reference.name} | {len(problems)} | {bad} | {without} | {len(todo)} | {passed} "
+        f"| {reference.name} | {len(problems)} | {bad.total()} | {without} | {len(todo)} | {passed} "
         f"| {passed / max(1, len(todo)):.2%} |\n"
     )
     return found
@@ -181,7 +183,7 @@ async def check_reference(reference: Reference, data: Path, grader: TestExecutio
 
 async def references_section(data: Path, only: str, grader: TestExecutionGrader) -> Section:
     """Which reference solutions pass the tests of their own problem."""
-    section, failures = Section(REFERENCE_SOLUTIONS), []
+    section, failures, notes = Section(REFERENCE_SOLUTIONS), [], []
     for reference in REFERENCES:
         if only not in reference.name:
             continue
@@ -190,8 +192,9 @@ async def references_section(data: Path, only: str, grader: TestExecutionGrader)
         print(f"{found.text.strip()} {time.monotonic() - start:.0f} s", file=sys.stderr, flush=True)
         section.text += found.text
         failures += found.problems
+        notes += found.notes
     section.problems = [f for f in failures if UNEXPLAINED in f]
-    section.text += FAILURES + "".join(f"{f}\n" for f in failures)
+    section.text += "\n" + "".join(notes) + FAILURES + "".join(f"{f}\n" for f in failures)
     return section
 
 

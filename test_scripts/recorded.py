@@ -6,10 +6,12 @@ The tests stand in a log's rows or in the data set beside it; the data folder's 
 from __future__ import annotations
 
 import json
+from collections import Counter
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from code_generation.errors import BadRow
 from code_generation.extract import extract_code
 from code_generation.jsonl import open_text
 from code_generation.loaders import LoadOptions, dataset_of
@@ -85,10 +87,13 @@ def logged(data: Path, path: str, *, reply: bool = False) -> Iterator[Answer]:
     """
     for row in read_rows(data / path):
         row_id = row.get("name") or row["task_id"]
-        problem = assert_problem(row_id, row["entry_point"], [row["test"]])
+        if row_id.startswith("HumanEval/"):
+            problem = parse("humaneval", row)
+        else:
+            problem = assert_problem(row_id, row["entry_point"], [row["test"]])
         judged = row["solution"] if "solution" in row else row["source_codes"][-1]
         code = extract_code(row["responses"][-1], problem.view()) if reply else judged
-        same = (code or "").split() == (judged or "").split()
+        same = (code or "").strip() == (judged or "").strip()
         yield Answer(row_id=row_id, problem=problem, code=code or "", passed=row["is_solved"], decisive=same)
 
 
@@ -241,9 +246,9 @@ REFERENCES = tuple(
 )
 
 
-def read_problems(data: Path, reference: Reference) -> tuple[list[CodeProblem], int]:
-    """The problems of a file, and how many of its rows are none."""
+def read_problems(data: Path, reference: Reference) -> tuple[list[CodeProblem], Counter[str]]:
+    """The problems of a file, and why how many of its rows are none."""
     options = LoadOptions(source=str(data / reference.path))
     rows = list(dataset_of(reference.dataset).problems(options))
     problems = [r for r in rows if isinstance(r, CodeProblem)]
-    return problems, len(rows) - len(problems)
+    return problems, Counter(r.reason for r in rows if isinstance(r, BadRow))
