@@ -94,7 +94,7 @@ def what_happened(grade: Grade) -> str:
     if grade.verdict == "pass":
         return f"passes, {max(o.cpu_s for o in grade.outcomes):.1f} s"
     outcome = next(o for o in grade.outcomes if o.status not in {"passed", "not_run"})
-    error = outcome.error.strip().rpartition("\n")[2]
+    error = outcome.error.strip().rpartition("\n")[2].partition(" (")[0]
     if outcome.status == "wrong_answer":
         return outcome.status
     return f"{outcome.status}: {error[:LONGEST_ERROR]}".replace("|", "/")
