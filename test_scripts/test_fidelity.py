@@ -103,6 +103,21 @@ def test_livecodebench_answers(tmp_path):
     assert other.problem is None
 
 
+def test_references_that_fail_are_counted_by_problem(tmp_path, monkeypatch):
+    test = {"input": [2], "output": 4, "type": "functional"}
+    row = {"problem_id": "p", "problem": "Double.", "metadata": {"func_name": "f"}, "test_cases": [test]}
+    save(tmp_path / "mine.jsonl", [row | {"solutions": [RIGHT, WRONG, WRONG]}, {"problem_id": "q"}])
+    mine = recorded.Reference(name="mine", dataset="jsonl", path="mine.jsonl")
+    save(tmp_path / "UNRELIABLE_VERDICTS.json", {"rows": {}})
+    monkeypatch.setattr(fidelity, "LOGS", ())
+    monkeypatch.setattr(fidelity, "REFERENCES", (mine,))
+    assert fidelity.main([str(tmp_path), "--output", str(tmp_path / "page.md")]) == 1
+    text = (tmp_path / "page.md").read_text()
+    assert "| mine | 1 | 1 | 0 | 3 | 1 | 33.33% |" in text
+    assert f"| mine | p | 2 | wrong_answer | {fidelity.UNEXPLAINED} |" in text
+    assert "- mine, 1 rows: " in text
+
+
 def test_every_reason_is_about_a_log_or_a_file():
     names = {log.name for log in recorded.LOGS} | {r.name for r in recorded.REFERENCES}
     names |= {n.partition(" ")[0] for n in names}
