@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 
 sys.path.insert(0, str(Path(__file__).parent))
 from fidelity_reasons import REASONS
-from recorded import LOGS, REFERENCES, read_problems, unreliable
+from recorded import LOGS, REFERENCES, REPLIES, read_problems, unreliable
 
 from code_generation.concurrency import in_order
 from code_generation.grader import GraderOptions, open_grader
@@ -83,6 +83,8 @@ class Section:
     """A part of the page and what it found."""
 
     text: str
+    count: Counter[str] = field(default_factory=Counter)
+    """Figures of a log."""
     notes: list[str] = field(default_factory=list)
     """What else to say, below its table."""
     problems: list[str] = field(default_factory=list)
@@ -109,7 +111,7 @@ def reason_of(source: str, row_id: str) -> str:
 async def compare_log(log: Log, answers: list[Answer], excluded: set[str], grader: TestExecutionGrader) -> Section:
     """The row of a log's figures; its differences stand in `problems` as rows of a table."""
     count: Counter[str] = Counter(rows=len(answers), missing=sum(a.problem is None for a in answers))
-    found = Section("")
+    found = Section("", count=count)
 
     async def judge(answer: Answer) -> Grade:
         return await grader.grade(answer.problem, answer.code, stop_early=True)
@@ -117,7 +119,7 @@ async def compare_log(log: Log, answers: list[Answer], excluded: set[str], grade
     async with aclosing(in_order([a for a in answers if a.problem], judge, AT_A_TIME)) as graded:
         async for answer, grade in graded:
             passed = grade.verdict == "pass"
-            if not answer.passed and not answer.decisive:
+            if grade.verdict != "infra" and not answer.passed and not answer.decisive:
                 count["silent"] += 1
                 count["silent but pass"] += passed
             elif grade.verdict != "infra" and passed == answer.passed:
@@ -130,18 +132,23 @@ async def compare_log(log: Log, answers: list[Answer], excluded: set[str], grade
                 reason = UNEXPLAINED if grade.verdict == "infra" else reason_of(log.name, answer.row_id)
                 cells = (log.name, answer.row_id, said, grade.verdict, what_happened(grade), reason)
                 found.problems.append(f"| {' | '.join(cells)} |")
+    found.text = figures(log.name, found.count)
+    return found
+
+
+def figures(name: str, count: Counter[str]) -> str:
+    """A row of the table of logs."""
     share = count["agree"] / max(1, count["agree"] + count["differ"])
     silent = f"{count['silent']} ({count['silent but pass']})" if count["silent"] else "0"
-    found.text = (
-        f"| {log.name} | {count['rows']} | {count['missing']} | {count['unreliable']} | {silent} | {count['agree']} "
+    return (
+        f"| {name} | {count['rows']} | {count['missing']} | {count['unreliable']} | {silent} | {count['agree']} "
         f"| {count['differ']} | {share:.2%} |\n"
     )
-    return found
 
 
 async def answers_section(data: Path, only: str, grader: TestExecutionGrader) -> Section:
     """How far our verdicts agree with those of record."""
-    section, differences = Section(ANSWERS), []
+    section, differences, total = Section(ANSWERS), [], Counter[str]()
     excluded = unreliable(data)
     for log in LOGS:
         if only not in log.name:
@@ -152,8 +159,9 @@ async def answers_section(data: Path, only: str, grader: TestExecutionGrader) ->
         print(f"{found.text.strip()} {time.monotonic() - start:.0f} s", file=sys.stderr, flush=True)
         section.text += found.text
         differences += found.problems
+        total += found.count if not log.name.endswith(REPLIES) else Counter()
     section.problems = [d for d in differences if UNEXPLAINED in d]
-    section.text += DIFFERENCES + "".join(f"{d}\n" for d in differences)
+    section.text += figures("all but replies", total) + DIFFERENCES + "".join(f"{d}\n" for d in differences)
     return section
 
 

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+REPLIES = "replies"
+"""Ends the name of a log that is read once more, from the raw replies."""
 SAME_TEXT = """\
 import ast
 
@@ -203,11 +205,11 @@ def _logs() -> Iterator[Log]:
         yield Log(name=path.rpartition("/")[2], path=f"{path}.jsonl", read=logged)
     for name in ("gemini_cot_humaneval", "gpt4_analogical_humaneval", "gpt4_analogical_mbpp", "gpt4_cot_mbpp"):
         path = f"outputs_mapcoder/{name}.jsonl"
-        yield Log(name=f"{name} replies", path=path, read=partial(logged, reply=True))
+        yield Log(name=f"{name} {REPLIES}", path=path, read=partial(logged, reply=True))
     for name in ("o1_mini", "o1_preview"):
         path = f"outputs_lcb/{name}_eval_all.json"
         yield Log(name=name, path=path, read=livecodebench)
-        yield Log(name=f"{name} replies", path=path, read=partial(livecodebench, reply=True))
+        yield Log(name=f"{name} {REPLIES}", path=path, read=partial(livecodebench, reply=True))
     for name in ("mavencoder_lcb_gpt4omini", "mavencoder_codecontests_gpt4omini"):
         yield Log(name=name, path=f"outputs_lcb/{name}.jsonl", read=mavencoder)
     yield Log(name="chatgpt_direct_xcodeeval", path="outputs_mapcoder/chatgpt_direct_xcodeeval.jsonl", read=xcodeeval)
