@@ -7,11 +7,9 @@ from __future__ import annotations
 
 TIME = "Right, but takes {0} s of CPU: the limit of record was shorter than the 6 s here."
 AS_SETS = "Right as sets, which is EvalPlus's own rule for this task; the record seems not to have applied it."
-ONE_TEST = (
-    "One test for all inputs, whose answers are too long for one; the file as released, in several tests, passes."
-)
+ONE_TEST = "One test for all inputs, whose answers are too long for one; the released file, in several tests, passes."
 UNFORESEEN = (
-    "The test's own code hides its next calls from the grader, so that each costs a round, and all rounds take too long; "
+    "The test's own code hides its next calls from the grader, so each costs a round and all rounds take too long; "
     "the file as released passes."
 )
 HELPER = (
@@ -43,7 +41,7 @@ REASONS: dict[tuple[str, str], str] = {
     ("GPT4-AgentCoder-HumanEval-Python3-0-1", "HumanEval/47"): NO_CODE,
     ("GPT4-AgentCoder-HumanEval-Python3-0-1", "HumanEval/148"): NO_CODE,
     ("mavencoder_codecontests_gpt4omini", "1599_D. Bubble Popping"): (
-        "The expected output begins with an empty line, which LiveCodeBench ignores and the default comparison does not."
+        "The expected output begins with an empty line: LiveCodeBench ignores it, the default comparison does not."
     ),
     ("completion_clean_tests", "train_262"): "Takes more than 2 s, which was the limit of record.",
     ("HumanEval+ OriginFmt", "HumanEval/15"): ONE_TEST,
