@@ -28,9 +28,11 @@ MAX_STARTS = 8
 """Lines that may begin bare code, tried in order."""
 
 _QUOTED = r"""['"]"""  # a tag inside a string is the code's own
-_THINK_TAG = re.compile(rf"(?<!{_QUOTED})<(/?)(think|thinking|thought|reasoning)>(?!{_QUOTED})", re.IGNORECASE)
+_CLOSES_LINE = r"(?=(?:</\w+>|\[/\w+\])[ \t]*$)"  # then the quote before it ends a string, or a word
+_START, _END = rf"(?:(?<!{_QUOTED})|{_CLOSES_LINE})", rf"(?!{_QUOTED})"
+_THINK_TAG = re.compile(rf"{_START}<(/?)(think|thinking|thought|reasoning)>{_END}", re.IGNORECASE | re.MULTILINE)
 _CODE_TAG = re.compile(
-    rf"(?<!{_QUOTED})(?:<(/?)(code|solution|python|answer)>|\[(/?)(PYTHON)\])(?!{_QUOTED})", re.IGNORECASE
+    rf"{_START}(?:<(/?)(code|solution|python|answer)>|\[(/?)(PYTHON)\]){_END}", re.IGNORECASE | re.MULTILINE
 )
 _FENCE = re.compile(r"^([ \t>]*)(`{3,}|~{3,})([^\n`]*)$")
 _CODE_LINE = re.compile(

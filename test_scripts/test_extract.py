@@ -54,6 +54,8 @@ FUNCTION_REPLIES = {
     "indented in a list": ("1. Do:\n\n    ```python\n    def f(x):\n        return 1\n    ```\n", ONE),
     "quoted": ("> ```python\n> def f(x):\n>     return 1\n> ```\n", ONE),
     "code tags": (f"<code>\n{ONE}\n</code>", ONE),
+    "a code tag that closes after a string": ("<code>def f(x):\n    return 'a'</code>", "def f(x):\n    return 'a'"),
+    "thinking that closes after a quote": (f"<think>\n{block(ONE)}so it is 'a'</think>\n{block(TWO)}", TWO),
     "code tags around a fence": (f"<code>\n{block(ONE)}</code>", ONE),
     "answer tags": (f"<answer>{ONE}</answer>", ONE),
     "[PYTHON] tags": (f"[PYTHON]\n{ONE}\n[/PYTHON]", ONE),
