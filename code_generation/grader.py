@@ -342,7 +342,7 @@ class TestExecutionGrader:
         """
         problem, code, limits = candidate.problem, candidate.code, candidate.limits
         names = candidate_names(problem)
-        reached, stuck, guess = -1, 0, True
+        reached, stuck = -1, 0
         cpu_s = wall_s = 0.0
         budget_s = BUDGET * limits.timeout_s + BUDGET_S
         steps: list[JsonValue] = []
@@ -364,19 +364,20 @@ class TestExecutionGrader:
                 return outcome_of(
                     test, "runtime_error", "the program answers the same calls differently each time", used
                 )
-            steps = steps[:at] + (asked if guess else asked[:1])
+            steps = steps[:at] + asked
             used = (await self.executor.run(calls_program(problem, code, [steps], limits))).cases[0]
             complete = used.status == "ok" and len(used.answers) == len(steps)
-            if not complete and guess and len(asked) > 1 and used.status not in {"syntax_error", "infra_error"}:
-                guess = False  # a call that the test may never make is no reason to fail
-                steps = steps[: at + 1]
-                used = (await self.executor.run(calls_program(problem, code, [steps], limits))).cases[0]
-                complete = used.status == "ok" and len(used.answers) == len(steps)
-            if used.status != "ok":
+            if not complete and len(asked) > 1 and used.status not in {"syntax_error", "infra_error"}:
+                # a call that the test may never make is no reason to fail; what was answered before it holds
+                steps = steps[: max(at + 1, len(used.answers))]
+                if len(used.answers) <= at:
+                    used = (await self.executor.run(calls_program(problem, code, [steps], limits))).cases[0]
+                complete = len(used.answers) >= len(steps)
+            if used.status != "ok" and not complete:
                 return outcome_of(test, used.status, used.error, used)
             if not complete:
                 return outcome_of(test, "runtime_error", "the program ended before it answered", used)
-            answers = used.answers
+            answers = used.answers[: len(steps)]
             cpu_s += check.cpu_s + used.cpu_s
             wall_s += check.wall_s + used.wall_s
             if cpu_s > budget_s or wall_s > BUDGET_WALL * budget_s:

@@ -115,3 +115,88 @@ async def verdicts(table: dict[str, tuple[str, str]]) -> dict[str, str]:
 def test_forms(table, verdict):
     """Honest answers pass whatever form a test has; what would judge itself fails."""
     assert {name: v for name, v in asyncio.run(verdicts(table)).items() if v != verdict} == {}
+
+
+class Counting:
+    """An executor that counts the programs that it hands on."""
+
+    cases_per_call = 1
+
+    def __init__(self, executor):
+        self.executor, self.runs = executor, 0
+        self.name, self.isolation = executor.name, executor.isolation
+
+    async def run(self, program):
+        self.runs += 1
+        return await self.executor.run(program)
+
+
+MANY_CALLS = {
+    "equal": ("for i in range(60): assert f(i) == i", "def f(i): return i", "passed", 3),
+    "unequal": ("for i in range(60):\n    if f(i) != i: raise ValueError", "def f(i): return i", "passed", 3),
+    "numpy": (
+        "import numpy as np\nfor i in range(60): assert np.allclose(f(i), float(i))", "def f(i): return i / 1", "passed", 3,
+    ),
+    "ufunc": (
+        "import numpy as np\nfor i in range(60):\n    assert (np.abs(f(i) - float(i)) < 1e-6)", "def f(i): return i / 1",
+        "passed", 3,
+    ),
+    "an endless last one": (
+        "for i in range(30): assert f(i) == i",
+        "def f(i):\n    while i == 29: pass\n    return i", "timeout", 8,
+    ),
+    "a wrong one in the middle": (
+        "for i in range(30): assert f(i) == i",
+        "def f(i):\n    while i == 29: pass\n    return i if i != 7 else 0", "wrong_answer", 5,
+    ),
+    "one that ends the program": (
+        "for i in range(30):\n    if i < 20: assert f(i) == i",
+        "import os\ndef f(i): return i if i < 20 else os._exit(0)", "passed", 5,
+    ),
+    "one that ends it after all": (
+        "for i in range(30): assert f(i) == i", "import os\ndef f(i): return i if i < 20 else os._exit(0)",
+        "runtime_error", 8,
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", MANY_CALLS)
+def test_many_calls_take_few_rounds(name):
+    """What a test will ask is guessed; an answer that was given is kept, whatever became of those after it."""
+    source, code, status, most = MANY_CALLS[name]
+    test = TestCase(input=source, output=None, type="assert", is_public=True)
+    problem = CodeProblem(problem_id="p", problem="", solutions=[code], test_cases=[test], metadata={"func_name": "f"})
+
+    async def go():
+        async with open_executor() as executor:
+            counting = Counting(executor)
+            found = await TestExecutionGrader(counting, timeout_s=1).grade(problem, code)
+            return found.outcomes[0].status, counting.runs
+
+    found, runs = asyncio.run(go())
+    assert found == status
+    assert runs <= most
+
+
+@pytest.mark.parametrize(
+    ("setup", "code", "test"),
+    [
+        ("def h(x): return x + 1", "def f(x): return h(x)\nseen = f(1)", "assert f(1) == 2"),
+        ("import math", "root = math.sqrt(4)\ndef f(x): return x * root", "assert f(1) == 2"),
+        ("node = Node(2)", "class Node:\n    def __init__(self, v): self.v = v\ndef f(n): return n.v", "assert f(node) == 2"),
+        ("if 'h' not in globals():\n    def h(x): return x + 1", "def h(x): return x\ndef f(x): return h(x)", "assert f(2) == 2"),
+        ("def h(x): return x + 1", "def f(x): return g(x)\ndef g(x): return h(x)", "assert f(1) == 2"),
+    ],
+)  # fmt: skip
+def test_setup_code_comes_before_the_candidate_where_it_can(setup, code, test):
+    """As a prompt comes before its completion; what needs the candidate's own names comes after it."""
+    cases = [TestCase(input=test, output=None, type="assert", is_public=True)]
+    metadata = {"func_name": "f", "setup_code": setup}
+    problem = CodeProblem(problem_id="p", problem="", solutions=[code], test_cases=cases, metadata=metadata)
+
+    async def go():
+        async with open_executor() as executor:
+            return (await TestExecutionGrader(executor).grade(problem, code)).outcomes[0]
+
+    found = asyncio.run(go())
+    assert (found.status, found.error) == ("passed", "")

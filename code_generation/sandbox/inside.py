@@ -248,10 +248,10 @@ def run_calls(job: dict[str, Any], emit: Callable[[Any], None]) -> int:
         emit({"syntax_error": trace_of(e, "solution.py")})
         return 1
     module.__dict__.update(prelude)
-    filename = "solution.py"
+    filename, is_set_up = "solution.py", set_up(job["setup"], module.__dict__)
     try:
         exec(code, module.__dict__)  # noqa: S102 - what the sandbox is for
-        if job["setup"]:
+        if not is_set_up:
             filename = "setup.py"
             load(job["setup"], filename, module.__dict__)
     except BaseException as e:
@@ -265,6 +265,18 @@ def run_calls(job: dict[str, Any], emit: Callable[[Any], None]) -> int:
         if len(job["cases"]) > 1:
             emit({"done": 0})
     return 0
+
+
+def set_up(setup: str, namespace: dict[str, Any]) -> bool:
+    """Run a data set's own code before the candidate's, as a prompt comes before its completion; False where that fails
+    and it has to come after: it may need what the candidate defines.
+    """
+    try:
+        if setup:
+            load(setup, "setup.py", namespace)
+    except Exception:
+        return False
+    return True
 
 
 def _answer(  # noqa: C901 - one step, whatever it is
