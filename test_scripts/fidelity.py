@@ -20,10 +20,13 @@ from typing import TYPE_CHECKING
 
 sys.path.insert(0, str(Path(__file__).parent))
 from fidelity_reasons import REASONS
+from probes import ACCEPTED, GRADERS
 from recorded import LOGS, REFERENCES, REPLIES, read_problems, unreliable
 
+from code_generation.compare import compare_text
 from code_generation.concurrency import in_order
 from code_generation.grader import GraderOptions, open_grader
+from code_generation.profiles import profile_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -75,6 +78,16 @@ FAILURES = """
 
 | data | row | solutions | what happened | reason |
 |---|---|---|---|---|
+"""
+
+PROFILES = """
+## Comparison profiles
+
+What the graders' own comparisons take (A) and do not (.), measured with their code; the profiles of `codegen grade
+--profile` say the same, or this page could not have been written. `default` is ours.
+
+| printed | expected | | default | {names} |
+|---|---|---|---|{lines}
 """
 
 
@@ -210,7 +223,23 @@ async def references_section(data: Path, only: str, grader: TestExecutionGrader)
     return section
 
 
-SECTIONS = (answers_section, references_section)
+async def profiles_section(_data: Path, only: str, _grader: TestExecutionGrader) -> Section:
+    """What each profile and our default make of the probes by which graders differ."""
+    section = Section(PROFILES.format(names=" | ".join(GRADERS), lines="---|" * len(GRADERS)))
+    if only:
+        return Section("")
+    for (got, expected), (taken, right) in ACCEPTED.items():
+        found = ["A" if profile_text(g, expected, got.encode()) else "." for g in GRADERS]
+        ours = compare_text(expected, got.encode())
+        shown = (f"`{text}`".replace("\n", "\u23ce") for text in (got, expected))
+        judged = {True: "right", False: "wrong", None: ""}[right]
+        section.text += f"| {' | '.join((*shown, judged, 'A' if ours else '.', *found))} |\n"
+        if "".join(found) != taken or right not in {None, ours}:
+            section.problems.append(f"{got!r} for {expected!r}: {''.join(found)}, measured {taken}; ours {ours}")
+    return section
+
+
+SECTIONS = (answers_section, references_section, profiles_section)
 """The page, in order; each is called with the data folder, the part of a name to keep to, and the grader."""
 
 
