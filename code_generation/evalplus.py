@@ -5,6 +5,7 @@ Source: evalplus 0.3, `evalplus/eval/__init__.py` and `_special_oracle.py`.
 
 from __future__ import annotations
 
+import cmath
 import math
 from typing import TYPE_CHECKING, Any
 
@@ -89,4 +90,6 @@ def _all_close(expected: Any, got: Any, abs_tol: float) -> bool:
         return same and all(_all_close(e, g, abs_tol) for e, g in zip(expected, got, strict=True))
     if not all(isinstance(v, int | float | complex) for v in (expected, got)):
         return False
-    return bool(expected == got or abs(got - expected) <= abs_tol + REL_TOL * abs(expected))
+    if expected == got or not (cmath.isfinite(expected) and cmath.isfinite(got)):
+        return bool(expected == got)
+    return bool(abs(got - expected) <= abs_tol + REL_TOL * abs(expected))

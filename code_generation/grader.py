@@ -325,8 +325,9 @@ class TestExecutionGrader:
                     outcome = await asyncio.to_thread(judge, problem, test, case, profile)
             else:
                 outcome = judge(problem, test, case, profile)
-            if outcome.status == "passed" and has_checker(problem, profile):
-                said = (await self.home.run(checker_program(problem, test, case))).cases[0]
+            if outcome.status == "passed" and has_checker(problem, test, profile):
+                program = await asyncio.to_thread(checker_program, problem, test, case)
+                said = (await self.home.run(program)).cases[0]
                 status, error = checker_says(said)
                 outcome = msgspec.structs.replace(outcome, status=status, error=trim(error))
             return outcome

@@ -84,6 +84,11 @@ class Candidate:
     tests_sha256: str
     """Of the tests of the problem."""
 
+    @property
+    def code_sha256(self) -> str | None:
+        """Of the code; None where there is none."""
+        return None if self.code is None else sha256_text(self.code)
+
 
 def read_candidates(problems: Path, candidates: Path) -> list[Candidate]:
     """Read both files whole, so that a mistake shows before anything runs.
@@ -152,6 +157,7 @@ async def grade_file(
         keep_backup(output)
     options.check()
     earlier = _earlier_verdicts(output, candidates, options, grader)
+    _remember_flaky(earlier, grader)
     counts = GradeCounts(kept=sum(row["verdict"] != "infra" for row in earlier))
     todo = [i for i in range(len(candidates)) if i >= len(earlier) or earlier[i]["verdict"] == "infra"]
 
@@ -187,12 +193,24 @@ async def grade_file(
                     verdicts.append(row)
                 counts.count(row)
                 progress.step(f"{counts.passed} pass, {counts.failed} fail, {counts.infra} infra")
-    quarantined = [row for row in rows if row["problem_id"] in grader.quarantined]
-    for row in quarantined:
-        row["quarantined"] = True
-    if quarantined or rows[: len(earlier)] != earlier:
+    if _mark_quarantined(rows, grader) or rows[: len(earlier)] != earlier:
         write_lines(output, rows)
     return counts
+
+
+def _remember_flaky(rows: list[dict[str, JsonValue]], grader: TestExecutionGrader) -> None:
+    """What an earlier run found out about problems holds for this one."""
+    for row in rows:
+        if row.get("flaky"):
+            grader.flaky.setdefault(row["problem_id"], set()).add(row["code_sha256"])
+
+
+def _mark_quarantined(rows: list[dict[str, JsonValue]], grader: TestExecutionGrader) -> bool:
+    """Say it in the rows of quarantined problems; whether there are any."""
+    found = [row for row in rows if row["problem_id"] in grader.quarantined]
+    for row in found:
+        row["quarantined"] = True
+    return bool(found)
 
 
 def _verdict_row(grade: Grade, identity: dict[str, JsonValue]) -> dict[str, JsonValue]:
@@ -248,7 +266,7 @@ def _identity(candidate: Candidate, options: GradeOptions, grader: TestExecution
     return {
         "problem_id": candidate.problem.problem_id,
         "candidate_id": candidate.candidate_id,
-        "code_sha256": None if candidate.code is None else sha256_text(candidate.code),
+        "code_sha256": candidate.code_sha256,
         "tests": options.tests,
         "hardest": options.hardest,
         "tests_sha256": candidate.tests_sha256,

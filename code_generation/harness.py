@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ast
 import builtins
+from decimal import Decimal
+from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -12,7 +14,7 @@ from code_generation.compare import check_policy
 from code_generation.errors import DataError
 from code_generation.extract import syntax_tree
 from code_generation.jsonl import encode as dump_json
-from code_generation.literals import from_json, is_python, parse_arguments, shorten, to_json
+from code_generation.literals import PY, from_json, is_huge, is_python, parse_arguments, shorten, to_json
 from code_generation.models import Case, Limits, Program
 from code_generation.sandbox.plain_data import NotPlainData, decode, encode
 
@@ -151,9 +153,8 @@ def checker_program(problem: CodeProblem, test: TestCase, case: CaseResult) -> P
 
 def _dump_answer(value: JsonValue) -> str:
     """A return value, as it came from the sandbox, in JSON: a tuple is a list there."""
-    answer = decode(value)
     try:
-        return dump_json(_as_json(answer))
+        return dump_json(_as_json(decode(value)))
     except (ValueError, RecursionError):  # a complex number that is not finite, nesting beyond reason
         return dump_json("not to be said in JSON")
 
@@ -163,6 +164,10 @@ def _as_json(value: Any) -> JsonValue:
         return [_as_json(v) for v in value]
     if isinstance(value, dict) and all(isinstance(k, str) for k in value):
         return {k: _as_json(v) for k, v in value.items()}
+    if isinstance(value, Decimal | Fraction):
+        return str(value)
+    if is_huge(value):
+        return {PY: hex(value) if isinstance(value, int) else "'integers beyond reason'"}
     return to_json(value)
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from code_generation.compare import CHECKER, compare_text, compare_value
 from code_generation.models import Outcome
-from code_generation.profiles import profile_text, profile_value
+from code_generation.profiles import decides, profile_text, profile_value
 from code_generation.sandbox.plain_data import decode
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ def judge(problem: CodeProblem, test: TestCase, case: CaseResult, profile: str =
     Where a checker program decides, every answer passes here that such a program can look at.
     """
     try:
-        return _judge(problem, test, case, profile)
+        return _judge(problem, test, case, _effective(profile, test))
     except Exception as e:  # noqa: BLE001 - nothing that a candidate says may end the grader
         return outcome_of(test, "runtime_error", f"the answer can't be judged: {type(e).__name__}", case)
 
@@ -55,21 +55,26 @@ def _judge(problem: CodeProblem, test: TestCase, case: CaseResult, profile: str)
     return outcome_of(test, "passed" if right else "wrong_answer", "", case, _show(value))
 
 
-def has_checker(problem: CodeProblem, profile: str = OWN) -> bool:
+def has_checker(problem: CodeProblem, test: TestCase, profile: str = OWN) -> bool:
     """Whether a program of the data set decides."""
-    return profile == OWN and (problem.metadata.get("comparison") or {}).get("name") == CHECKER
+    return _effective(profile, test) == OWN and (problem.metadata.get("comparison") or {}).get("name") == CHECKER
+
+
+def _effective(profile: str, test: TestCase) -> str:
+    """The profile, or the problem's own comparison where that profile has none for such tests."""
+    return profile if profile != OWN and decides(profile, test.type) else OWN
 
 
 def _is_right_text(problem: CodeProblem, test: TestCase, got: bytes, profile: str) -> bool:
     if profile != OWN:
         return profile_text(profile, test.output, got)
-    return has_checker(problem) or compare_text(test.output, got, problem.metadata.get("comparison"))
+    return has_checker(problem, test) or compare_text(test.output, got, problem.metadata.get("comparison"))
 
 
 def _is_right_value(problem: CodeProblem, test: TestCase, got: Any, profile: str) -> bool:
     if profile != OWN:
         return profile_value(profile, problem, test, got)
-    return has_checker(problem) or compare_value(test.output, got, problem.metadata.get("comparison"))
+    return has_checker(problem, test) or compare_value(test.output, got, problem.metadata.get("comparison"))
 
 
 def checker_says(case: CaseResult) -> tuple[Status, str]:

@@ -195,6 +195,25 @@ def from_json(node: JsonValue) -> Any:
     return node
 
 
+HUGE_BITS = 100_000
+"""An integer above this takes a noticeable time to write in decimal, and one of megabytes takes hours."""
+
+
+def is_huge(value: Any) -> bool:
+    """Whether plain data holds an integer that is not to be written in decimal."""
+    left = [value]
+    while left:
+        item = left.pop()
+        if isinstance(item, int):
+            if item.bit_length() > HUGE_BITS:
+                return True
+        elif isinstance(item, dict):
+            left += [*item, *item.values()]
+        elif isinstance(item, list | tuple | set | frozenset):
+            left += item
+    return False
+
+
 def shorten(text: str, limit: int = 80) -> str:
     """At most `limit` characters, the cut marked."""
     return text if len(text) <= limit else text[: limit - 3] + "..."

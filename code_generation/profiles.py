@@ -17,21 +17,21 @@ from typing import TYPE_CHECKING, Any
 from code_generation import evalplus
 from code_generation.compare import compare_text, compare_value
 from code_generation.errors import UnknownName
-from code_generation.literals import from_json
+from code_generation.literals import from_json, is_huge
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable
 
-    from code_generation.models import CodeProblem, TestCase
+    from code_generation.models import CodeProblem, TestCase, TestType
 
-MOST_PAIRS = 4_000_000
+MOST_PAIRS = 200_000
 """Pairs of list items that `reward-kit` compares at most, all against all."""
 
 
 @dataclass(frozen=True)
 class Profile:
-    """One grader's comparison. A side that it does not have (it grades no functions, or only functions) is None: our
-    default decides there.
+    """One grader's comparison. A side that it does not have (it grades no functions, or only functions) is None: the
+    problem's own comparison decides there.
     """
 
     source: str
@@ -52,8 +52,8 @@ def check_profile(name: str) -> None:
         raise UnknownName("profile", name, PROFILES)
 
 
-def profile_text(name: str, expected: str | list[str], got: bytes) -> bool:
-    """Whether a grader takes what a program printed; what would end that grader is not taken.
+def profile_text(name: str, expected: str | list[str], got: bytes, policy: dict[str, Any] | None = None) -> bool:
+    """Whether a grader takes what a program printed; what would end that grader is not taken. `policy`: the problem's.
 
     Raises:
         UnknownName: there is no such profile.
@@ -61,9 +61,15 @@ def profile_text(name: str, expected: str | list[str], got: bytes) -> bool:
     check_profile(name)
     text = PROFILES[name].text
     if text is None:
-        return compare_text(expected, got)
+        return compare_text(expected, got, policy)
     printed = got.decode(errors="replace")
     return any(_holds(text, e, printed) for e in ([expected] if isinstance(expected, str) else expected))
+
+
+def decides(name: str, kind: TestType) -> bool:
+    """Whether a profile has a comparison of its own for tests of this kind."""
+    sides = {"stdin": PROFILES[name].text, "functional": PROFILES[name].value}
+    return sides.get(kind) is not None
 
 
 def profile_value(name: str, problem: CodeProblem, test: TestCase, answer: Any) -> bool:
@@ -75,7 +81,7 @@ def profile_value(name: str, problem: CodeProblem, test: TestCase, answer: Any) 
     check_profile(name)
     value = PROFILES[name].value
     if value is None:
-        return compare_value(test.output, answer)
+        return compare_value(test.output, answer, problem.metadata.get("comparison"))
     return _holds(value, from_json(test.output), answer, problem, test)
 
 
@@ -198,7 +204,7 @@ _DOUBLE = re.compile(r"[+-]?(?:\d+\.?\d*(?:e[+-]?\d+)?|\.\d+(?:e[+-]?\d+)?|inf(?
 def alphacode_text(expected: str, got: str) -> bool:
     """Tokens in lower case; numbers, integers too, as doubles within 1e-5."""
     wanted, tokens = (re.split(r"[ \n\t\r\v]+", _lower(text).strip(" \n\t\r\v")) for text in (expected, got))
-    return len(wanted) == len(tokens) and all(map(_alphacode_token, wanted, tokens))
+    return wanted == tokens or (len(wanted) == len(tokens) and all(map(_alphacode_token, wanted, tokens)))
 
 
 def _lower(text: str) -> str:
@@ -206,10 +212,9 @@ def _lower(text: str) -> str:
 
 
 def _alphacode_token(expected: str, got: str) -> bool:
-    if expected == got:
-        return True
-    numbers = _DOUBLE.fullmatch(expected) and _DOUBLE.fullmatch(got)
-    return bool(numbers) and abs(float(expected) - float(got)) < 1e-5  # noqa: PLR2004
+    if not (_DOUBLE.fullmatch(expected) and _DOUBLE.fullmatch(got)):
+        return expected == got
+    return abs(float(expected) - float(got)) < 1e-5  # noqa: PLR2004 - and so no infinity equals another
 
 
 def sandboxfusion_text(expected: str, got: str) -> bool:
@@ -243,10 +248,12 @@ def reward_kit_text(expected: str, got: str) -> bool:
         return other == 0 if number == 0 else abs(other - number) / abs(number) <= 0.001  # noqa: PLR2004
     if not all(text.startswith("[") and text.endswith("]") for text in (wanted, found)):
         return False
-    items, others = json.loads(wanted), json.loads(found)
-    if len(items) != len(others) or len(items) * len(others) > MOST_PAIRS:
+    items, others = ([str(i) for i in json.loads(text)] for text in (wanted, found))
+    known = set(others)
+    missing = [i for i in items if i not in known]
+    if len(items) != len(others) or len(missing) * len(others) > MOST_PAIRS:
         return False
-    return all(any(_holds(reward_kit_text, str(i), str(o)) for o in others) for i in items)
+    return all(any(_holds(reward_kit_text, i, o) for o in others) for i in missing)
 
 
 # ------------------------------------------------------------------------------------------------ values
@@ -258,7 +265,8 @@ def livecodebench_value(expected: Any, got: Any, *_: Any) -> bool:
 
 
 def apps_value(expected: Any, got: Any, *_: Any) -> bool:
-    """`==` to the expected value or to its first item, tuples at the top and below it being lists."""
+    """`==` to the expected value or to its first item, tuples at the top and below it being lists, keys integers."""
+    expected = _integer_keys(expected)
     answer = list(got) if isinstance(got, tuple) else got
     if answer == expected:
         return True
@@ -268,9 +276,18 @@ def apps_value(expected: Any, got: Any, *_: Any) -> bool:
     return bool(expected[0] in (answer, lists)) if lists is not None else bool(answer == expected[0])
 
 
+def _integer_keys(expected: Any) -> Any:
+    """An expected dict, or one that is the first item of a list, as the only item of a list, its keys integers."""
+    first = expected[0] if isinstance(expected, list) and expected else expected
+    try:
+        return [{int(k): v for k, v in first.items()}] if isinstance(first, dict) else expected
+    except ValueError:
+        return expected
+
+
 def reward_kit_value(expected: Any, got: Any, *_: Any) -> bool:
     """As `reward_kit_text`, of both values as text."""
-    return reward_kit_text(str(expected), str(got))
+    return not is_huge(got) and reward_kit_text(str(expected), str(got))
 
 
 PROFILES = {

@@ -10,10 +10,11 @@ from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Any
 
-from code_generation.errors import UnknownName
+from code_generation.errors import ConfigError, UnknownName
 from code_generation.extract import extract_code
 from code_generation.grader import GraderOptions, TestExecutionGrader, open_grader
 from code_generation.jsonl import encode
+from code_generation.literals import parse_arguments, parse_value
 from code_generation.loaders.jsonl import parse_row
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ DEEPCODER_TIMEOUT_S = 12.0
 EXECUTORS = {"local": "subprocess"}
 LANGUAGES = ("python",)
 
-_BLOCK = re.compile(r"^[ \t]*```[ \t]*(?:python3?|py)\b[^\n]*\n.*?^[ \t]*```", re.DOTALL | re.MULTILINE | re.IGNORECASE)
+_BLOCK = re.compile(r"(?ims)^[ \t>]*(`{3,}|~{3,})[ \t]*(?:python3?|py)\b[^\n]*\n.*?\1")
 
 
 def all_or_nothing(grade: Grade) -> float | None:
@@ -113,7 +114,10 @@ async def grade_reply(
     if language not in LANGUAGES:
         raise UnknownName("language", language, LANGUAGES)
     metadata = {"time_limit_s": timeout_s, **({"func_name": target_function} if target_function else {})}
-    tests = [dict(t) for t in test_cases]
+    if max_tests is not None and max_tests < 1:
+        msg = f"max_tests must be 1 or more, got {max_tests}"
+        raise ConfigError(msg)
+    tests = [_typed(t) if target_function else dict(t) for t in test_cases]
     problem = parse_row({"problem": "", "metadata": metadata, "test_cases": tests})
     code = extract_code(_reply(messages), problem.view())
     if code is None:
@@ -125,5 +129,19 @@ async def grade_reply(
         return await grader.grade(problem, code, hardest_tests(problem.test_cases, max_tests))
 
 
+def _typed(test: Mapping[str, Any]) -> dict[str, Any]:
+    """A test of a function, its texts read as values."""
+    typed = dict(test)
+    for key, read in (("input", parse_arguments), ("expected_output", parse_value), ("output", parse_value)):
+        if isinstance(typed.get(key), str):
+            typed[key] = read(typed[key])
+    return typed
+
+
 def _reply(messages: Messages) -> str:
-    return messages if isinstance(messages, str) else str(messages[-1]["content"]) if messages else ""
+    """The text of the model's last message, whose content may come in parts."""
+    if isinstance(messages, str):
+        return messages
+    said = next((m.get("content") or "" for m in reversed(messages) if m.get("role", "assistant") == "assistant"), "")
+    parts = [said] if isinstance(said, str) else [p.get("text", "") for p in said if isinstance(p, dict)]
+    return "\n".join(parts)

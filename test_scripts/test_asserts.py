@@ -200,3 +200,38 @@ def test_setup_code_comes_before_the_candidate_where_it_can(setup, code, test):
 
     found = asyncio.run(go())
     assert (found.status, found.error) == ("passed", "")
+
+
+# fmt: off
+ALIASES = {
+    "itself": ("a=[1]\nassert g(a) is a", "def g(a): return a", "passed"),
+    "not itself": ("a=[1]\nassert g(a) is not a", "def g(a): return a", "wrong_answer"),
+    "a copy is not itself": ("a=[1]\nassert g(a) is not a and g(a)==a", "def g(a): return list(a)", "passed"),
+    "the test changes its own": ("a=[1]\nb=g(a)\na.append(3)\nassert b==[1]", "def g(a): return a", "wrong_answer"),
+    "a copy stays": ("a=[1]\nb=g(a)\na.append(3)\nassert b==[1]", "def g(a): return a[:]", "passed"),
+    "the test changes the result": ("a=[1]\nb=g(a)\nb.append(3)\nassert a==[1]", "def g(a): return a", "wrong_answer"),
+    "a shallow copy": ("a=[[1],[2]]\nb=g(a)\na[0].append(3)\nassert b==[[1],[2]]", "def g(a): return list(a)", "wrong_answer"),
+    "a deep copy": ("a=[[1],[2]]\nb=g(a)\na[0].append(3)\nassert b==[[1],[2]]", "import copy\ndef g(a): return copy.deepcopy(a)", "passed"),
+    "in a dict": ("a={'x':[1],'y':[2]}\nb=g(a)\na['y'].append(3)\nassert b=={'x':[1],'y':[2]}", "def g(a): return dict(a)", "wrong_answer"),
+    "in a tuple": ("a=[1]\nb=g(a)\na.append(2)\nassert b[1][0]==[1]", "def g(a): return (5, [a])", "wrong_answer"),
+    "sorted in place": ("a=[3,1]\nb=g(a)\nassert b==[1,3] and a==[1,3] and b is a", "def g(a):\n    a.sort()\n    return a", "passed"),
+    "one of two": ("a,c=[1],[1]\nassert g(a,c) is c and g(a,c) is not a", "def g(a,c): return c", "passed"),
+    "by keyword": ("a=[1]\nassert g(a=a) is a", "def g(a): return a", "passed"),
+    "twice the same row": ("a=[1]\nb=g(a)\nassert b[0] is b[1] is a", "def g(a): return [a, a]", "passed"),
+}
+# fmt: on
+
+
+@pytest.mark.parametrize("name", ALIASES)
+def test_what_a_result_shares_with_its_arguments(name):
+    """An object that a candidate gives back is the test's own object, as in one process; a copy is none."""
+    source, code, status = ALIASES[name]
+    test = TestCase(input=source, output=None, type="assert", is_public=True)
+    problem = CodeProblem(problem_id="p", problem="", solutions=[], test_cases=[test], metadata={"func_name": "g"})
+
+    async def go():
+        async with open_executor() as executor:
+            return (await TestExecutionGrader(executor).grade(problem, code)).outcomes[0]
+
+    found = asyncio.run(go())
+    assert found.status == status, found.error

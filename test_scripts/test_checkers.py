@@ -152,3 +152,19 @@ def test_policies_that_can_not_be_applied_are_bad_rows(comparison, said):
     row = msgspec.to_builtins(factors()) | {"metadata": {"comparison": comparison}}
     with pytest.raises(DataError, match=said):
         parse_row(json.loads(json.dumps(row)))
+
+
+def test_a_huge_integer_reaches_the_checker_at_once():
+    """Written in decimal it would take minutes; it comes as a literal, and others are not kept waiting."""
+    checker = "import json, sys\nprint(int(json.load(open(sys.argv[3])) == {'$py': hex(1 << 4_000_000)}))"
+    problem = function_problem(([], 1), comparison={"name": "checker", "checker": checker})
+    assert grade(problem, "def f(): return 1 << 4_000_000").verdict == "pass"
+
+
+@pytest.mark.parametrize(("code", "text"), [("Decimal('1.50')", "1.50"), ("Fraction(1, 3)", "1/3")])
+def test_exact_numbers_reach_the_checker_as_text(code, text):
+    """JSON has no word for them."""
+    checker = f"import json, sys\nprint(int(json.load(open(sys.argv[3])) == [{text!r}]))"
+    problem = function_problem(([], 1), comparison={"name": "checker", "checker": checker})
+    source = f"from decimal import Decimal\nfrom fractions import Fraction\ndef f(): return ({code},)"
+    assert grade(problem, source).verdict == "pass"

@@ -227,6 +227,40 @@ def test_verdicts_made_otherwise_are_not_resumed(codegen):
     assert "(6 judged before)" in same.stdout
 
 
+def test_what_was_flaky_is_remembered(codegen, tmp_path):
+    """A run that goes on knows the flaky candidates of the one before: two of a problem quarantine it."""
+    test = {"type": "stdin", "input": "", "output": "1", "is_public": True}
+    problem = {"problem_id": "p", "problem": "", "solutions": [], "metadata": {}, "test_cases": [test]}
+    write(tmp_path / "p.jsonl", [problem])
+    coin = "import os\nprint(os.urandom(1)[0] % 2)  # {}"
+    write(tmp_path / "c.jsonl", [{"problem_id": "p", "code": coin.format(n)} for n in range(30)])
+    codegen("grade", "p.jsonl", "c.jsonl", "--output", "v.jsonl", "--recheck", 1)
+    rows = read(tmp_path / "v.jsonl")
+    first = next(n for n, row in enumerate(rows) if row["flaky"])
+    write(tmp_path / "v.jsonl", [{k: v for k, v in row.items() if k != "quarantined"} for row in rows[: first + 1]])
+    done = codegen("grade", "p.jsonl", "c.jsonl", "--output", "v.jsonl", "--recheck", 1e-9)
+    assert "quarantined: p" in done.stderr
+    assert all(row["quarantined"] for row in read(tmp_path / "v.jsonl"))
+
+
+@pytest.mark.parametrize(
+    ("output", "policy", "code", "verdict"),
+    [
+        (["6", "7"], "default", "print(6)\nprint(7)", "1 pass"), (["6", "7"], "default", "print(['6', '7'])", "1 fail"),
+        (["6", "7"], "any_of", "print(7)", "1 pass"),
+    ],
+)  # fmt: skip
+def test_outputs_that_are_lists(codegen, tmp_path, output, policy, code, verdict):
+    """Lines of one output, or right outputs where the comparison says so."""
+    test = {"type": "stdin", "input": "", "output": output, "is_public": True}
+    row = {"problem_id": "p", "problem": "", "metadata": {"comparison": {"name": policy}}, "test_cases": [test]}
+    write(tmp_path / "p.jsonl", [row])
+    write(tmp_path / "c.jsonl", [{"problem_id": "p", "code": code}])
+    assert verdict in codegen("grade", "p.jsonl", "c.jsonl", "--output", "v.jsonl").stdout
+    write(tmp_path / "p.jsonl", [row | {"test_cases": [test | {"output": [6, 7]}]}])
+    assert "list of texts" in codegen("grade", "p.jsonl", "c.jsonl", "--output", "w.jsonl").stderr
+
+
 @pytest.mark.parametrize("output", ["/dev/full", "/dev/zero"])
 def test_a_device_holds_no_verdicts(codegen, output):
     """A device is no place to resume from; it is refused before anything is read from it."""

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import math
 import re
 
 import pytest
 
 from code_generation.compare import compare_text
 from code_generation.errors import UnknownName
+from code_generation.executors import open_executor
+from code_generation.grader import TestExecutionGrader
 from code_generation.models import CodeProblem, TestCase
 from code_generation.profiles import PROFILES, profile_text, profile_value
+from test_scripts.conftest import grade
 from test_scripts.probes import ACCEPTED, GRADERS
 
 
@@ -51,6 +56,12 @@ def test_what_marks_a_grader(profile, got, expected, taken):
 def test_nothing_that_is_printed_breaks_a_profile(profile, got):
     """Whatever would end the grader that is reproduced is an answer that it does not take."""
     assert profile_text(profile, "1\n2", got) is False
+
+
+def stdin_problem(output, **comparison) -> CodeProblem:
+    """A problem with one test of a program."""
+    test = TestCase(input="", output=output, type="stdin", is_public=True)
+    return CodeProblem(problem_id="p", problem="", solutions=[], test_cases=[test], metadata={"comparison": comparison})
 
 
 def problem(output, *, source="", func_name="f", given=(), **comparison) -> tuple[CodeProblem, TestCase]:
@@ -184,3 +195,38 @@ def test_profiles_that_make_no_sense(codegen, files, flags, said):
     assert said in done.stderr
     assert done.stderr.count("\n") == 1
     assert not (path / "v.jsonl").exists()
+
+
+@pytest.mark.parametrize(
+    ("profile", "output", "answer", "taken"),
+    [
+        ("evalplus", {"$py": "float('inf')"}, 1.0, False), ("evalplus", [{"$py": "float('inf')"}], [0.0], False),
+        ("evalplus", {"$py": "float('inf')"}, math.inf, True), ("apps", {"1": 2}, {1: 2}, True),
+        ("apps", {"1": 2}, {"1": 2}, False), ("taco", [{"1": 2}, 0], {1: 2}, True), ("rllm", {"a": 2}, {"a": 2}, True),
+        pytest.param("reward-kit", 5, 1 << 4_000_000, False, id="huge"),
+    ],
+)  # fmt: skip
+def test_oddities_of_values(profile, output, answer, taken):
+    """Infinities are close to nothing, keys become integers, and a huge integer is not written out."""
+    assert profile_value(profile, *problem(output), answer) is taken
+
+
+@pytest.mark.parametrize(
+    ("profile", "asked", "answer"),
+    [
+        ("evalplus", stdin_problem(["6", "7"], name="any_of"), "print(7)"),
+        ("alphacode", problem(1.0, name="float", abs_tol=0.1)[0], "def f(): return 1.05"),
+        ("evalplus", stdin_problem("6", name="checker", checker="print(1)"), "print(8)"),
+    ],
+)
+def test_a_side_that_a_profile_lacks_is_the_problems_own(profile, asked, answer):
+    """So no verdict flips there."""
+    assert grade(asked, answer).verdict == "pass"
+
+    async def go():
+        async with open_executor() as executor:
+            grader = TestExecutionGrader(executor)
+            return await grader.grade(asked, answer, profile=profile, other_profile="default")
+
+    found = asyncio.run(go())
+    assert (found.verdict, found.other_verdict) == ("pass", "pass")

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from code_generation.errors import DataError, UnknownName
+from code_generation.errors import ConfigError, DataError, UnknownName
 from code_generation.grader import GraderOptions, open_grader
 from code_generation.models import Grade, Outcome, TestCase
 from code_generation.rewards import (
@@ -132,6 +132,34 @@ def test_many_replies_share_a_grader():
     assert [o.status for o in slow.outcomes] == ["passed", "timeout", "passed", "passed"]
 
 
+def test_typed_whatever_stands_beside():
+    """A list of arguments beside text: the text is a value all the same."""
+    tests = [{"input": [[1, 2], 3], "expected_output": "6"}]
+    assert reward(GOOD, tests, target_function="f") == 1.0
+
+
+@pytest.mark.parametrize(
+    ("messages", "expected"),
+    [
+        ([{"role": "assistant", "content": [{"type": "text", "text": GOOD}]}], 1.0),
+        ([{"role": "assistant", "content": GOOD}, {"role": "user", "content": "```python\nx\n```"}], 1.0),
+        ([{"role": "user", "content": GOOD}], 0.0),
+        ([{"role": "assistant", "content": None}], 0.0),
+    ],
+)
+def test_the_models_last_message_counts(messages, expected):
+    """Whatever form its content has, and whoever spoke after it."""
+    assert reward(messages, ADD, target_function="f") == expected
+
+
+@pytest.mark.parametrize(
+    "reply", ["~~~python\nx\n~~~", "````python\nx\n````", "> ```python\n> x\n> ```", "```python\nx```"]
+)
+def test_forms_of_blocks(reply):
+    """As many as extraction knows."""
+    assert with_format_penalty(1.0, reply) == 1.0
+
+
 def test_what_can_not_be_graded():
     """Another language, another place, a test that is none."""
     with pytest.raises(UnknownName, match="javascript"):
@@ -140,6 +168,10 @@ def test_what_can_not_be_graded():
         reward(GOOD, ADD, environment="nowhere")
     with pytest.raises(DataError, match="input"):
         reward(GOOD, [{"expected_output": "1"}])
+    with pytest.raises(DataError, match="weight"):
+        reward(GOOD, [ADD[0] | {"weight": -1}], target_function="f")
+    with pytest.raises(ConfigError, match="max_tests"):
+        reward(GOOD, ADD, target_function="f", max_tests=0)
     with pytest.raises(DataError, match="time_limit_s"):
         reward(GOOD, ADD, timeout_s=0)
 

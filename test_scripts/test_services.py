@@ -135,6 +135,64 @@ def test_sessions_are_used_again(name):
         assert server.control()["most_busy"] == 1
 
 
+BREAKING = {
+    "junk for the launcher": "import os\ntry: open(f'/proc/{os.getppid()}/fd/1', 'w').write('junk\\n' * 99)\n"
+    "except OSError: pass\nprint(2)",
+    "the folder above": "import shutil\nshutil.rmtree('..', ignore_errors=True)\nprint(2)",
+    "the report's files": "import os\nfor n in ('stdout', 'answers', 'reply'):\n  for p in (f'../{n}', n):\n    try: "
+    "os.mkfifo(p)\n    except OSError: pass\nprint(2)",
+    "what runs it": "import os, signal\nos.kill(os.getppid(), signal.SIGKILL)",
+    "its group": "import os, signal\nos.killpg(os.getpgid(os.getppid()), signal.SIGKILL)",
+    "itself stopped": "import os, signal\nos.kill(os.getppid(), signal.SIGSTOP)",
+}
+
+
+@pytest.mark.parametrize("name", BREAKING)
+def test_who_breaks_the_box_fails_by_that(name, monkeypatch):
+    """A wrong program can't make itself infra by disturbing what runs it, and others go on."""
+    monkeypatch.setattr(bundle, "SLACK_S", 4.0)
+    test = TestCase(input="", output="1", type="stdin", is_public=True)
+    problem = CodeProblem(problem_id="p", problem="", solutions=[], test_cases=[test], metadata={})
+    with serving() as server:
+
+        async def go():
+            async with open_grader(
+                GraderOptions(executor_type="together", executor_url=server.url, timeout_s=0.5, workers=1)
+            ) as grader:
+                return [(await grader.grade(problem, code)).verdict for code in (BREAKING[name], "print(1)")]
+
+        assert asyncio.run(go()) == ["fail", "pass"]
+
+
+def test_a_function_may_print(codegen):
+    """Also where the test looks at what was printed."""
+    heard = "import io, contextlib\nwith contextlib.redirect_stdout(io.StringIO()) as o:\n    f(1)\nassert o.getvalue()"
+    sources = ("assert f(2) == 4", f"{heard} == 'noise\\n'")
+    tests = [TestCase(input=source, output=None, type="assert", is_public=True) for source in sources]
+    problem = CodeProblem(problem_id="p", problem="", solutions=[], test_cases=tests, metadata={"func_name": "f"})
+    with serving() as server:
+
+        async def go():
+            async with open_grader(GraderOptions(executor_type="together", executor_url=server.url)) as grader:
+                return (await grader.grade(problem, "def f(x):\n    print('noise')\n    return 2 * x")).verdict
+
+        assert asyncio.run(go()) == "pass"
+
+
+def test_a_server_that_is_down_costs_nothing():
+    """A session that nothing was sent to is not counted."""
+
+    async def go():
+        service = tci.Together("http://127.0.0.1:9", None)
+        await service.open()
+        with pytest.raises(services.Fault, match="reached"):
+            await service.execute(services.Session(), "", 1.0)
+        await service.close()
+        return service.cost_usd
+
+    assert asyncio.run(go()) == 0.0
+
+
 def test_old_sessions_are_not_used(monkeypatch):
     """After most of an hour a new one is begun."""
     monkeypatch.setattr(services, "SESSION_S", 0.0)

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from code_generation.models import Case, CaseResult
 
 SANDBOX = Path(__file__).parents[1] / "sandbox"
-MODULES = ("away", "inside", "inside_check", "remote", "plain_data", "prelude", "rich_data")
+MODULES = ("away", "inside", "inside_check", "remote", "plain_data", "prelude", "rich_data", "sharing")
 REPLY_CAP = 512 << 20
 """Bytes of a reply, unpacked."""
 SLACK_S = 30.0
@@ -45,10 +45,20 @@ def launch():
             with open(os.path.join(folder, name + ".py"), "wb") as file:
                 file.write(zlib.decompress(base64.b64decode(source)))
         command = [sys.executable, os.path.join(folder, "away.py")]
-        pipe = subprocess.PIPE
-        done = subprocess.run(command, input={bundle!r}, stdout=pipe, stderr=pipe, timeout={limit_s})
-        said = done.stdout, b".", str(done.returncode).encode(), b".", done.stderr[-2000:]
-        print({nonce!r} + b"".join(said).decode("ascii", "replace"))
+        child = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, start_new_session=True
+        )
+        try:
+            said = child.communicate({bundle!r}, timeout={limit_s})[1][-2000:]
+        except subprocess.TimeoutExpired:
+            child.kill()
+            said = child.communicate()[1][-2000:]
+        reply = b""
+        if child.returncode == 0:
+            with open(os.path.join(folder, "reply"), "rb") as file:
+                reply = file.read()
+        parts = reply, b".", str(child.returncode).encode(), b".", said
+        print({nonce!r} + b"".join(parts).decode("ascii", "replace"))
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 launch()

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 SESSIONS = 4
 """Sessions at a time, where nothing else is asked for."""
+TIMES_BROKEN = 2
+"""How often in a row, in sessions of its own, a program breaks what runs it before that is its own doing."""
 SESSION_S = 55 * 60.0
 """Seconds for which a session is used; services end them after an hour."""
 PAUSES_S = (0.5, 2.0, 8.0)
@@ -171,6 +173,7 @@ class RemoteExecutor:
             SandboxBroken: every try broke its box. ExecutorError: it failed too often, or no other try can help.
         """
         reasons: list[ExecutorError] = []
+        broken = 0
         for pause_s in (*PAUSES_S[: tries - 1], 0.0):
             after_s = 0.0
             try:
@@ -183,6 +186,11 @@ class RemoteExecutor:
                 reasons.append(e)
                 after_s = e.after_s
                 if e.hopeless:
+                    break
+            except SandboxBroken as e:
+                reasons.append(e)
+                broken += 1
+                if broken == len(reasons) == TIMES_BROKEN:
                     break
             except ExecutorError as e:
                 reasons.append(e)

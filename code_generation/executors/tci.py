@@ -41,6 +41,10 @@ def together_executor(*, workers: int | None = None, url: str | None = None) -> 
     return RemoteExecutor(Together(url or URL, os.environ.get(KEY)), workers=workers)
 
 
+class Unreachable(Fault):
+    """Nothing was sent."""
+
+
 class Together:
     """The service."""
 
@@ -77,7 +81,11 @@ class Together:
             body["session_id"] = session.handle
         else:
             self.sessions += 1  # it may have begun though no answer comes
-        status, headers, text = await self._post(body)
+        try:
+            status, headers, text = await self._post(body)
+        except Unreachable:
+            self.sessions -= not session.handle
+            raise
         if status >= BAD_REQUEST:
             if not session.handle:
                 self.sessions -= 1
@@ -110,8 +118,11 @@ class Together:
                         continue
                     self._urls = [url]
                     return response.status, response.headers, await response.text(errors="replace")
+        except aiohttp.ClientConnectorError as e:
+            msg = f"together can't be reached: {e}"
+            raise Unreachable(msg) from None
         except (aiohttp.ClientError, OSError) as e:
-            msg = f"together can't be reached: {e or type(e).__name__}"
+            msg = f"together did not answer: {e or type(e).__name__}"
             raise Fault(msg) from None
         raise AssertionError  # the last address always returns
 

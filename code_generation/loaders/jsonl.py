@@ -5,12 +5,13 @@ list.
 from __future__ import annotations
 
 import hashlib
+import math
 from typing import TYPE_CHECKING, Any
 
 from code_generation.errors import DataError
 from code_generation.harness import check_metadata
 from code_generation.jsonl import encode, read_objects
-from code_generation.literals import parse_arguments, parse_value
+from code_generation.literals import parse_arguments, parse_value, shorten
 from code_generation.loaders import DataSet, LoadOptions
 from code_generation.loaders.fields import bare_codes
 from code_generation.models import CodeProblem
@@ -41,6 +42,9 @@ def parse_row(row: dict[str, Any], _options: LoadOptions | None = None) -> CodeP
     kind = "functional" if metadata.get("func_name") else "stdin"
     shown = [parse_test(t, kind, f"$.public_test_cases[{i}]") | {"is_public": True} for i, t in enumerate(public or [])]
     hidden = [parse_test(t, kind, f"$.test_cases[{i}]") for i, t in enumerate(private)]
+    policy = metadata.get("comparison")
+    if not (isinstance(policy, dict) and policy.get("name") == "any_of"):  # there a list is one of right outputs
+        shown, hidden = [_joined(t) for t in shown], [_joined(t) for t in hidden]
     known = {_key(t) for t in shown}
     row["test_cases"] = shown + [t for t in hidden if _key(t) not in known]
     if "problem_id" not in row:
@@ -86,10 +90,29 @@ def parse_test(given: Any, kind: str, place: str) -> dict[str, Any]:
     if test["type"] in {"stdin", "assert"} and not isinstance(test["input"], str):
         msg = f"expected text at {place}.input, found {type(test['input']).__name__}"
         raise DataError(msg)
-    if test["type"] == "stdin" and not isinstance(test["output"], str | list):
-        msg = f"expected text at {place}.output, found {type(test['output']).__name__}"
+    if test["type"] == "stdin":
+        test["output"] = _printed(test["output"], place)
+    weight = test.get("weight", 1.0)
+    if not isinstance(weight, int | float) or isinstance(weight, bool) or not 0 <= weight < math.inf:
+        msg = f"expected a number of 0 or more at {place}.weight, found {weight!r}"
         raise DataError(msg)
     return test
+
+
+def _printed(output: Any, place: str) -> str | list[str]:
+    """What a program has to print: text, or a list of texts."""
+    if isinstance(output, str):
+        return output
+    if not isinstance(output, list) or not all(isinstance(item, str) for item in output):
+        msg = f"expected text or a list of texts at {place}.output, found {shorten(repr(output))}"
+        raise DataError(msg)
+    return output
+
+
+def _joined(test: dict[str, Any]) -> dict[str, Any]:
+    """A test of a program whose output is a list of lines, as text."""
+    lines = test["type"] == "stdin" and isinstance(test["output"], list)
+    return test | {"output": "\n".join(test["output"])} if lines else test
 
 
 def read_problems(path: Path) -> Iterator[CodeProblem]:

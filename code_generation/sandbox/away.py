@@ -1,7 +1,7 @@
 """Runs programs in a box that is not ours, each in a process of its own: what travels there beside `inside`.
 
-Started as `python away.py` in a fresh folder that holds this file and those of `inside`; standard library only, any
-Python from 3.8 on. Jobs come in on standard input, reports go out on standard output, as JSON.
+Started as `python away.py`, in a fresh folder that holds this file and those of `inside`; standard library only, any
+Python from 3.8 on. Jobs come in on standard input; the reports are in the file `reply` beside this one, at the end.
 
 What is covered: limits on CPU and wall-clock time, memory, output and files of a run, and the end of what it started.
 What is not covered: containment. The box does that; programs that share it could disturb each other. They can't learn
@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import base64
 import ctypes
+import fcntl
 import json
 import marshal
 import os
@@ -35,17 +36,20 @@ else:
 ANSWER_FD = 3
 STACK = 112 << 20
 MOST_FDS = 128
-SUBREAPER = 36  # PR_SET_CHILD_SUBREAPER
+SUBREAPER, DUMPABLE = 36, 4  # PR_SET_CHILD_SUBREAPER, PR_SET_DUMPABLE
 LOOK_S = 0.02
 BUSY_PART, MOST_WALLS = 0.3, 3
 """Who got this part of the time as CPU time is computing, and waits for others: it may take so many times its limit."""
-FILES = ("stdin", "stdout", "stderr", "answers")
+FILES = ("stdin", "stdout", "stderr", "answers", "job")
+REPLY = os.path.join(os.path.dirname(os.path.abspath(__file__)), "reply")
 
 
 def main() -> None:
     """Run the jobs; where one took longer than it should, or where it is asked for, measure the machine, too."""
     bundle = marshal.loads(zlib.decompress(base64.b64decode(sys.stdin.buffer.read())))  # noqa: S302 - from our grader
-    ctypes.CDLL(None).prctl(SUBREAPER, 1, 0, 0, 0)
+    system = ctypes.CDLL(None)
+    system.prctl(SUBREAPER, 1, 0, 0, 0)
+    system.prctl(DUMPABLE, 0, 0, 0, 0)  # nobody of the same user looks at its memory or its files
     limits = bundle["limits"]
     reports = [run(job, limits) for job in bundle["jobs"]]
     late = any(r["cpu_s"] > limits["timeout_s"] and r["stopped"] in ("", "time") for r in reports)
@@ -55,33 +59,39 @@ def main() -> None:
         start_s = run(bundle["nothing"], plenty)["cpu_s"]
         work_s = [max(0.0, run(bundle["work"], plenty)["cpu_s"] - start_s) for _ in range(bundle["measurements"])]
     found = {"reports": reports, "work_s": work_s}
-    sys.stdout.write(base64.b64encode(zlib.compress(json.dumps(found).encode("ascii"), 1)).decode("ascii"))
+    reply = base64.b64encode(zlib.compress(json.dumps(found).encode("ascii"), 1))
+    shutil.rmtree(REPLY, ignore_errors=True)
+    if os.path.lexists(REPLY):
+        os.unlink(REPLY)
+    os.makedirs(os.path.dirname(REPLY), exist_ok=True)
+    with open(REPLY, "xb") as file:  # only now: what ran here can't have written into it
+        file.write(reply)
 
 
 def run(job: dict[str, Any], limits: dict[str, Any]) -> dict[str, Any]:
     """One job in a process of its own and a folder of its own; what it left behind."""
-    folder = tempfile.mkdtemp()
+    work = tempfile.mkdtemp()
+    files = {name: tempfile.TemporaryFile() for name in FILES}  # noqa: SIM115 - closed below; they have no names
     try:
-        work = os.path.join(folder, "work")
-        os.mkdir(work)
-        paths = {name: os.path.join(folder, name) for name in (*FILES, "job")}
-        contents = {"stdin": job["stdin"], "job": marshal.dumps(job["job"])}
-        for name, path in paths.items():
-            with open(path, "wb") as file:
-                file.write(contents.get(name, b""))
-        report = watch(start(paths, work, limits), limits)
+        files["stdin"].write(job["stdin"])
+        files["job"].write(marshal.dumps(job["job"]))
+        for file in files.values():
+            file.seek(0)
+        report = watch(start([files[name].fileno() for name in FILES], work, limits), limits)
         if size_of(work) > limits["disk_mb"] << 20:
             report["stopped"] = report["stopped"] or "disk"
-        for name in FILES[1:]:
-            with open(paths[name], "rb") as file:
-                report[name] = base64.b64encode(file.read()).decode("ascii")
+        for name in ("stdout", "stderr", "answers"):
+            fd = files[name].fileno()
+            report[name] = base64.b64encode(os.pread(fd, os.fstat(fd).st_size, 0)).decode("ascii")
         return report
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        for file in files.values():
+            file.close()
+        shutil.rmtree(work, ignore_errors=True)
 
 
-def start(paths: dict[str, str], work: str, limits: dict[str, Any]) -> subprocess.Popen[bytes]:
-    """The process of one job."""
+def start(fds: list[int], work: str, limits: dict[str, Any]) -> subprocess.Popen[bytes]:
+    """The process of one job; the descriptors are those of `FILES`, in their order."""
     environment = {
         "PATH": os.environ.get("PATH", "/usr/local/bin:/usr/bin:/bin"),
         "HOME": work,
@@ -91,11 +101,10 @@ def start(paths: dict[str, str], work: str, limits: dict[str, Any]) -> subproces
         "OPENBLAS_NUM_THREADS": "1",
         "OMP_NUM_THREADS": "1",
     }
-    files = [open(paths[n], "r+b" if n == "stdin" else "ab") for n in FILES]  # noqa: SIM115 - for the process
-    fds = [file.fileno() for file in files]
+    for fd in fds[1:3]:
+        fcntl.fcntl(fd, fcntl.F_SETFL, os.O_APPEND)
 
     def confine() -> None:
-        os.dup2(fds[3], ANSWER_FD)
         for kind, most in (
             (resource.RLIMIT_CPU, int(limits["cpu_s"]) + 1),
             (resource.RLIMIT_AS, limits["memory_mb"] << 20),
@@ -109,21 +118,17 @@ def start(paths: dict[str, str], work: str, limits: dict[str, Any]) -> subproces
             resource.setrlimit(kind, (value, value))
 
     command = [sys.executable, "-s", "-X", "utf8", "-X", "int_max_str_digits=0", os.path.abspath(__file__)]
-    try:
-        return subprocess.Popen(
-            [*command, paths["job"]],
-            stdin=files[0],
-            stdout=files[1],
-            stderr=files[2],
-            pass_fds=[ANSWER_FD, fds[3]],
-            cwd=work,
-            env=environment,
-            start_new_session=True,
-            preexec_fn=confine,  # noqa: PLW1509 - one thread, no locks
-        )
-    finally:
-        for file in files:
-            file.close()
+    return subprocess.Popen(
+        [*command, str(fds[3]), str(fds[4])],
+        stdin=fds[0],
+        stdout=fds[1],
+        stderr=fds[2],
+        pass_fds=fds[3:],
+        cwd=work,
+        env=environment,
+        start_new_session=True,
+        preexec_fn=confine,  # noqa: PLW1509 - one thread, no locks
+    )
 
 
 def watch(child: subprocess.Popen[bytes], limits: dict[str, Any]) -> dict[str, Any]:
@@ -198,13 +203,13 @@ def size_of(folder: str) -> int:
     return total
 
 
-def become(job_path: str) -> None:
+def become(answer_fd: int, job_fd: int) -> None:
     """In the process of a job: be the candidate."""
     import random  # noqa: F401 - `inside` seeds it
 
-    with open(job_path, "rb") as file:
+    with os.fdopen(job_fd, "rb") as file:
         job = marshal.load(file)  # noqa: S302 - from our grader
-    os.unlink(job_path)
+    os.dup2(answer_fd, ANSWER_FD)
     sys.path.pop(0)
     sys.argv = ["main.py"]
     sys.setrecursionlimit(inside.RECURSION_LIMIT)
@@ -213,4 +218,4 @@ def become(job_path: str) -> None:
 
 
 if __name__ == "__main__":
-    become(sys.argv[1]) if len(sys.argv) > 1 else main()
+    become(*map(int, sys.argv[1:])) if len(sys.argv) > 1 else main()

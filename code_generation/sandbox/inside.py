@@ -10,7 +10,8 @@ Two ways to run a candidate, in a process that was forked for it:
 A step is `{"op": "call"|"get"|"set", "target": T, ...}` where T is `{"g": name}` (a global of the candidate),
 `{"r": k}` (what step k gave) or `{"n": name}` (what has that name: `len`, `operator.add`). Steps of test code are
 `rich`: more than plain data crosses, see `rich_data`, and the answer says what was printed (`out`) and awaited; with
-`effect` also how the arguments are now (`changed`) and which one was returned (`same`).
+`effect` also how the arguments are now (`changed`) and which one was returned (`same`); and what of the result is the
+arguments' (`shared`).
 An answer is `{"value": V}`, `{"opaque": type, "ref": k}`, `{"raised": [class names], "text": ..., "trace": ...}` or
 `{"missing": name}`. V is tagged plain data, see `encode`. Where several cases share the process, each that came to a
 good end is followed by `{"done": bytes written to stdout so far}`, and the first that did not is the last.
@@ -37,10 +38,12 @@ if TYPE_CHECKING:
     from code_generation.sandbox import rich_data
     from code_generation.sandbox.plain_data import NotPlainData, decode, encode
     from code_generation.sandbox.prelude import add_prelude, free_names
+    from code_generation.sandbox.sharing import shared_parts
 else:
     import rich_data
     from plain_data import NotPlainData, decode, encode
     from prelude import add_prelude, free_names
+    from sharing import shared_parts
 
 MOST_PRINTED = 1 << 20
 LONG_WAY = re.compile(r"__del__|\bopen\(|IOBase|TextIO|Buffered|FileIO|fdopen|finalize|\byield\b")
@@ -345,13 +348,17 @@ def _effects(step: dict[str, Any], given: dict[str, Any], result: Any, printed: 
     arguments are now, and which one was returned.
     """
     effects: dict[str, Any] = {}
-    for name, value in given.items() if step.get("effect") else ():
+    shared = shared_parts(given, result)
+    if shared:
+        effects["shared"] = shared
+    shown = given if step.get("effect") else {name: given[name] for _, name, _ in shared}
+    for name, value in shown.items():
         if isinstance(value, (list, dict, set)) or type(value).__name__ in ("deque", "ndarray"):
             try:
                 effects.setdefault("changed", {})[name] = encode(value, special=rich_data.parts_of)
             except NotPlainData:
                 continue
-            if value is result:
+            if value is result and not shared:
                 effects["same"] = name
     if _printed() > printed:
         effects["out"] = os.pread(1, MOST_PRINTED, printed).decode(errors="replace")

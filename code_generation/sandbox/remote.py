@@ -18,9 +18,11 @@ if TYPE_CHECKING:
 
     from code_generation.sandbox.plain_data import decode, encode
     from code_generation.sandbox.rich_data import from_parts, function_parts, items_of, name_of, parts_of
+    from code_generation.sandbox.sharing import share
 else:
     from plain_data import decode, encode
     from rich_data import from_parts, function_parts, items_of, name_of, parts_of
+    from sharing import share
 
 MAX_GUESSES = 10_000
 JUDGING = {n for kind in (str, bytes) for n in dir(kind) if n.startswith("is")} | {
@@ -63,7 +65,9 @@ class Conversation:
             for name, theirs in answer.get("changed", {}).items():
                 take_over(mine[name], decode(theirs, from_parts))
             sys.stdout.write(answer.get("out", ""))
-            return mine[answer["same"]] if "same" in answer else self.result(step, answer)
+            if "same" in answer:
+                return mine[answer["same"]]
+            return share(self.result(step, answer), answer.get("shared", []), mine)
         if not self.guessing:
             self.guessing = True
             self.emit({"at": number})
