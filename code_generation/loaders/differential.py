@@ -32,6 +32,7 @@ FLOAT_ATOL = 1e-6
 """Absolute tolerance for floats where the row has none."""
 
 SOURCE = """\
+from copy import deepcopy
 from math import isfinite, sqrt
 
 space = {{}}
@@ -66,7 +67,7 @@ def same(got, wanted):
 
 def check(candidate):
     for number, args in enumerate(INPUTS):
-        assert right(candidate(*args), args), f"input {{number}}"
+        assert right(candidate(*deepcopy(args)), args), f"input {{number}}"
 """
 
 PLAIN = """\
