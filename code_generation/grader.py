@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import random
+from collections import Counter
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
@@ -75,7 +77,7 @@ class GraderOptions:
     """Run untrusted code even where this machine can't isolate it."""
     recheck: float = 0.02
     """Share of the passes and of the timeouts that are run again, 0 to 1: what then comes out otherwise is flaky and
-    does not pass, and all of its problem's candidates are run again from there on."""
+    does not pass, and all later passes and timeouts of its problem are run again."""
 
 
 @asynccontextmanager
@@ -90,8 +92,8 @@ async def open_grader(options: GraderOptions) -> AsyncIterator[TestExecutionGrad
         ("--memory-mb", options.memory_mb),
         ("--workers", options.workers),
     ):
-        if value is not None and value <= 0:
-            msg = f"{name} must be more than 0, got {value}"
+        if value is not None and not 0 < value < math.inf:
+            msg = f"{name} must be a number above 0, got {value}"
             raise ConfigError(msg)
     if not 0 <= options.recheck <= 1:
         msg = f"--recheck is a share from 0 to 1, got {options.recheck:g}"
@@ -124,6 +126,8 @@ async def open_grader(options: GraderOptions) -> AsyncIterator[TestExecutionGrad
             flaky = f"{sum(map(len, grader.flaky.values()))} of {grader.rechecked} candidates that were run twice"
             problems = f"; quarantined: {', '.join(grader.quarantined)}" if grader.quarantined else ""
             print_error(f"{flaky} are flaky and do not pass by that{problems}")
+        for problem_id in (p for (p, well), n in grader.checked.items() if not well and not grader.checked[p, True]):
+            print_error(f"the checker program of {problem_id} failed each time that it ran: nothing passes there")
 
 
 def _executor(options: GraderOptions) -> Executor:
@@ -193,6 +197,8 @@ class TestExecutionGrader:
         """Candidates that were run twice."""
         self.flaky: dict[str, set[str]] = {}
         """Of the problems that have any: hashes of the candidates that came out otherwise the second time."""
+        self.checked: Counter[tuple[str, bool]] = Counter()
+        """Runs of checker programs, by problem and by whether they ended well."""
         self._judging = asyncio.Semaphore(LARGE_AT_A_TIME)
 
     def limits(self, problem: CodeProblem) -> Limits:
@@ -241,8 +247,8 @@ class TestExecutionGrader:
         return sorted(problem for problem, codes in self.flaky.items() if len(codes) > 1)
 
     def _is_sampled(self, candidate: _Candidate, outcomes: list[Outcome]) -> bool:
-        """Whether to look twice: at a share of the passes and timeouts, chosen by their hash, and at all candidates of
-        problems that were flaky before.
+        """Whether to look twice: at a share of the passes and timeouts, chosen by their hash, and at all of problems
+        that were flaky before.
         """
         passed = bool(outcomes) and all(o.status == "passed" for o in outcomes)
         if not self.recheck or not (passed or any(o.status == "timeout" for o in outcomes)):
@@ -329,6 +335,7 @@ class TestExecutionGrader:
                 program = await asyncio.to_thread(checker_program, problem, test, case)
                 said = (await self.home.run(program)).cases[0]
                 status, error = checker_says(said)
+                self.checked[problem.problem_id, said.status in {"ok", "infra_error"}] += 1
                 outcome = msgspec.structs.replace(outcome, status=status, error=trim(error))
             return outcome
 

@@ -20,7 +20,7 @@ from code_generation.profiles import check_profile
 from code_generation.progress import Progress
 from code_generation.records import to_json_object
 from code_generation.results import read_results
-from code_generation.rewards import hardest_tests
+from code_generation.rewards import all_or_nothing, hardest_tests, weighted_fraction
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Iterable, Iterator
@@ -40,7 +40,7 @@ class GradeOptions:
     tests: Tests = "all"
     """Which tests decide."""
     hardest: int | None = None
-    """Of these at most so many: those with the longest inputs."""
+    """Of the tests that --tests names at most so many: those with the longest inputs."""
     stop_early: bool = False
     """Leave out a candidate's tests after the first that does not pass."""
     profile: str = OWN
@@ -222,8 +222,8 @@ def _verdict_row(grade: Grade, identity: dict[str, JsonValue]) -> dict[str, Json
         "verdict": grade.verdict,
         "n_passed": grade.n_passed,
         "n_tests": grade.n_tests,
-        "reward": grade.reward,
-        "fraction": grade.fraction,
+        "reward": all_or_nothing(grade),
+        "fraction": weighted_fraction(grade),
         "outcomes": [to_json_object(o) for o in grade.outcomes],
         "phases": grade.phases,
         "flaky": grade.flaky,

@@ -49,7 +49,7 @@ def check_profile(name: str) -> None:
         UnknownName: there is none of that name.
     """
     if name not in PROFILES:
-        raise UnknownName("profile", name, PROFILES)
+        raise UnknownName("profile", name, (*PROFILES, "default"))
 
 
 def profile_text(name: str, expected: str | list[str], got: bytes, policy: dict[str, Any] | None = None) -> bool:

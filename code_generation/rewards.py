@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Any
 
-from code_generation.errors import ConfigError, UnknownName
+from code_generation.errors import ConfigError, DataError, UnknownName
 from code_generation.extract import extract_code
 from code_generation.grader import GraderOptions, TestExecutionGrader, open_grader
 from code_generation.jsonl import encode
@@ -65,8 +65,8 @@ def _length(test: TestCase) -> int:
     return len(test.input if isinstance(test.input, str) else encode(test.input))
 
 
-Messages = str | Sequence[Mapping[str, Any]]
-"""A reply, or a conversation that ends with it: `[{"role": ..., "content": ...}, ...]`."""
+Messages = str | Mapping[str, Any] | Sequence[Mapping[str, Any]] | None
+"""A reply, a message, or a conversation that ends with it: `[{"role": ..., "content": ...}, ...]`; None: a refusal."""
 
 
 async def deepcoder_code_reward(
@@ -77,6 +77,9 @@ async def deepcoder_code_reward(
 
     `how`: see `grade_reply`; the original runs `max_tests=DEEPCODER_TESTS`. Source: agentica-org/DeepCoder.
     """
+    if format_penalty is not None and format_penalty < 0:
+        msg = f"format_penalty is taken off and must be 0 or more, got {format_penalty}"
+        raise ConfigError(msg)
     grade = await grade_reply(messages, test_cases, **how)
     reward = 0.0 if grade is None else all_or_nothing(grade)
     return reward if format_penalty is None else with_format_penalty(reward, _reply(messages), format_penalty)
@@ -117,6 +120,9 @@ async def grade_reply(
     if max_tests is not None and max_tests < 1:
         msg = f"max_tests must be 1 or more, got {max_tests}"
         raise ConfigError(msg)
+    if isinstance(test_cases, str | Mapping) or not all(isinstance(t, Mapping) for t in test_cases):
+        msg = 'test_cases is a list of {"input", "expected_output"}'
+        raise DataError(msg)
     tests = [_typed(t) if target_function else dict(t) for t in test_cases]
     problem = parse_row({"problem": "", "metadata": metadata, "test_cases": tests})
     code = extract_code(_reply(messages), problem.view())
@@ -140,8 +146,9 @@ def _typed(test: Mapping[str, Any]) -> dict[str, Any]:
 
 def _reply(messages: Messages) -> str:
     """The text of the model's last message, whose content may come in parts."""
-    if isinstance(messages, str):
-        return messages
+    if messages is None or isinstance(messages, str):
+        return messages or ""
+    messages = [messages] if isinstance(messages, Mapping) else messages
     said = next((m.get("content") or "" for m in reversed(messages) if m.get("role", "assistant") == "assistant"), "")
     parts = [said] if isinstance(said, str) else [p.get("text", "") for p in said if isinstance(p, dict)]
     return "\n".join(parts)

@@ -168,3 +168,18 @@ def test_exact_numbers_reach_the_checker_as_text(code, text):
     problem = function_problem(([], 1), comparison={"name": "checker", "checker": checker})
     source = f"from decimal import Decimal\nfrom fractions import Fraction\ndef f(): return ({code},)"
     assert grade(problem, source).verdict == "pass"
+
+
+def test_a_checker_that_never_works_is_named(codegen, tmp_path):
+    """Its problem's answers are not accepted, and the command says why."""
+    for name, checker in (("broken", "1 / 0"), ("strict", "print(0)")):
+        row = msgspec.to_builtins(factors(checker)) | {"problem_id": name}
+        (tmp_path / f"{name}.jsonl").write_text(json.dumps(row))
+    rows = "".join(p.read_text() + "\n" for p in sorted(tmp_path.glob("*.jsonl")))
+    (tmp_path / "p.jsonl").write_text(rows)
+    candidates = [{"problem_id": name, "code": SMALLEST} for name in ("broken", "strict")]
+    (tmp_path / "c.jsonl").write_text("\n".join(map(json.dumps, candidates)))
+    done = codegen("grade", "p.jsonl", "c.jsonl", "--output", "v.jsonl")
+    assert "2 candidates: 0 pass, 2 fail" in done.stdout
+    assert "the checker program of broken failed each time" in done.stderr
+    assert "strict" not in done.stderr

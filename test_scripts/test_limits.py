@@ -191,3 +191,15 @@ def test_an_open_grader_samples():
             return grader.recheck
 
     assert asyncio.run(go()) == GraderOptions().recheck > 0
+
+
+@pytest.mark.parametrize("value", ["nan", "inf", "0", "-1"])
+def test_limits_that_are_none(codegen, tmp_path, value):
+    """One line, exit status 2, before anything runs."""
+    (tmp_path / "p.jsonl").write_text(
+        '{"problem_id": "p", "problem": "x", "metadata": {}, '
+        '"test_cases": [{"type": "stdin", "input": "", "output": "1", "is_public": true}]}'
+    )
+    done = codegen("validate", "p.jsonl", "--check-canonical", "--timeout-s", value)
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert "--timeout-s must be a number above 0" in done.stderr

@@ -145,6 +145,8 @@ def test_typed_whatever_stands_beside():
         ([{"role": "assistant", "content": GOOD}, {"role": "user", "content": "```python\nx\n```"}], 1.0),
         ([{"role": "user", "content": GOOD}], 0.0),
         ([{"role": "assistant", "content": None}], 0.0),
+        ({"role": "assistant", "content": GOOD}, 1.0),
+        (None, 0.0),
     ],
 )
 def test_the_models_last_message_counts(messages, expected):
@@ -170,6 +172,11 @@ def test_what_can_not_be_graded():
         reward(GOOD, [{"expected_output": "1"}])
     with pytest.raises(DataError, match="weight"):
         reward(GOOD, [ADD[0] | {"weight": -1}], target_function="f")
+    for tests in ([None], "x", {"input": "1"}):
+        with pytest.raises(DataError, match="list of"):
+            reward(GOOD, tests, target_function="f")
+    with pytest.raises(ConfigError, match="format_penalty"):
+        reward(GOOD, ADD, target_function="f", format_penalty=-1)
     with pytest.raises(ConfigError, match="max_tests"):
         reward(GOOD, ADD, target_function="f", max_tests=0)
     with pytest.raises(DataError, match="time_limit_s"):

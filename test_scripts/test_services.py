@@ -299,6 +299,7 @@ def test_graded_by_command(codegen, tmp_path):
         (["--executor-type", "e2b"], "E2B_API_KEY"),
         (["--executor-type", "e2b", "--isolation", "full"], "level"),
         (["--executor-url", "http://127.0.0.1:9"], "url"),
+        (["--executor-type", "together", "--executor-url", "notaurl"], "http://"),
         (["--executor-type", "together", "--executor-url", "http://127.0.0.1:9"], "reached"),
     ],
 )

@@ -16,6 +16,7 @@ from code_generation.concurrency import all_of
 from code_generation.errors import ExecutorError, SandboxUnavailable
 from code_generation.executors.bundle import Call, SandboxBroken
 from code_generation.executors.speed import WORK, Clocks, Speed, is_doubtful, is_late
+from code_generation.jsonl import print_error
 from code_generation.models import CaseResult, ExecutionResult
 
 if TYPE_CHECKING:
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 
 SESSIONS = 4
 """Sessions at a time, where nothing else is asked for."""
+MOST_LOST = 5
+"""Calls in a row without any reply, after which each is tried once."""
 TIMES_BROKEN = 2
 """How often in a row, in sessions of its own, a program breaks what runs it before that is its own doing."""
 SESSION_S = 55 * 60.0
@@ -106,6 +109,7 @@ class RemoteExecutor:
         self._slots = asyncio.Semaphore(self.workers)
         self._idle: list[Session] = []
         self._is_open = False
+        self._lost = 0
 
     async def __aenter__(self) -> Self:
         """Open the service and have it run a first program.
@@ -161,7 +165,11 @@ class RemoteExecutor:
         except SandboxBroken as e:
             return [CaseResult(status="runtime_error", error=str(e)) for cases in jobs for _ in cases]
         except ExecutorError as e:
+            if not self._lost:
+                print_error(f"{e}; tests that can't be run are infra")
+            self._lost += 1
             return [CaseResult(status="infra_error", error=str(e)) for cases in jobs for _ in cases]
+        self._lost = 0
         return [case for cases in results for case in cases]
 
     async def _call(
@@ -174,6 +182,8 @@ class RemoteExecutor:
         """
         reasons: list[ExecutorError] = []
         broken = 0
+        if self._lost > MOST_LOST:
+            tries = 1  # it is down; who comes last need not wait for it as long as who came first
         for pause_s in (*PAUSES_S[: tries - 1], 0.0):
             after_s = 0.0
             try:

@@ -38,6 +38,9 @@ def together_executor(*, workers: int | None = None, url: str | None = None) -> 
     if url is None and not os.environ.get(KEY):
         msg = f"the executor together needs a key: set {KEY}"
         raise ConfigError(msg)
+    if url is not None and not url.startswith(("http://", "https://")):
+        msg = f"the address of a service begins with http:// or https://, got {url!r}"
+        raise ConfigError(msg)
     return RemoteExecutor(Together(url or URL, os.environ.get(KEY)), workers=workers)
 
 

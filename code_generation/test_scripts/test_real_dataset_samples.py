@@ -92,7 +92,8 @@ async def check(name: str, rows: Iterable[CodeProblem | BadRow], grader: TestExe
             wrong.append(f"{row.problem_id}: a program that does nothing passes")
     if not counts["problems"]:
         wrong.append("no row became a problem")
-    said = f"{counts['problems']} problems, {counts['pass']} of {counts['references']} references pass"
+    passed = f"{counts['pass']} of {counts['references']} references pass" if counts["references"] else "no references"
+    said = f"{counts['problems']} problems, {passed}"
     print(f"{'FAIL' if wrong else 'ok  '}  {name:<44} {said}", flush=True)
     for reason in wrong:
         print(f"      {reason}")
