@@ -315,10 +315,13 @@ class TestExecutionGrader:
                 outcome = await self._run_assert(candidate, candidate.tests[chunk[0]])
                 return {chunk[0]: msgspec.structs.replace(outcome, other=outcome.status if candidate.other else None)}
             cases = (await self.executor.run(build_program(*candidate.of(chunk)))).cases
+            if len(chunk) == 1:  # a task would cost more than what it does
+                return {chunk[0]: await self._judge(candidate, chunk[0], cases[0])}
             judged = await all_of(*(self._judge(candidate, i, c) for i, c in zip(chunk, cases, strict=True)))
             return dict(zip(chunk, judged, strict=True))
 
-        return _joined(await all_of(*map(run, candidate.chunks(numbers, self.executor.cases_per_call))))
+        chunks = candidate.chunks(numbers, self.executor.cases_per_call)
+        return await run(chunks[0]) if len(chunks) == 1 else _joined(await all_of(*map(run, chunks)))
 
     async def _judge(self, candidate: _Candidate, number: int, case: CaseResult) -> Outcome:
         """The outcome of a stdin or functional test; a large answer is judged in a thread."""
