@@ -242,7 +242,7 @@ def grade(
         output: Verdict file, a row a candidate in input order; the same command again resumes.
         force: Start anew; earlier verdicts are kept beside as .bak.
     """
-    options.check()
+    options.check()  # before anything is read or opened
     wanted = read_candidates(problems, candidates)
 
     async def run() -> int:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import math
 import random
-from collections import Counter
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
@@ -126,7 +125,7 @@ async def open_grader(options: GraderOptions) -> AsyncIterator[TestExecutionGrad
             flaky = f"{sum(map(len, grader.flaky.values()))} of {grader.rechecked} candidates that were run twice"
             problems = f"; quarantined: {', '.join(grader.quarantined)}" if grader.quarantined else ""
             print_error(f"{flaky} are flaky and do not pass by that{problems}")
-        for problem_id in (p for (p, well), n in grader.checked.items() if not well and not grader.checked[p, True]):
+        for problem_id in (p for p, well in grader.checked if not well and (p, True) not in grader.checked):
             print_error(f"the checker program of {problem_id} failed each time that it ran: nothing passes there")
 
 
@@ -197,8 +196,8 @@ class TestExecutionGrader:
         """Candidates that were run twice."""
         self.flaky: dict[str, set[str]] = {}
         """Of the problems that have any: hashes of the candidates that came out otherwise the second time."""
-        self.checked: Counter[tuple[str, bool]] = Counter()
-        """Runs of checker programs, by problem and by whether they ended well."""
+        self.checked: set[tuple[str, bool]] = set()
+        """Problems whose checker program ran, and whether it ended well."""
         self._judging = asyncio.Semaphore(LARGE_AT_A_TIME)
 
     def limits(self, problem: CodeProblem) -> Limits:
@@ -338,7 +337,7 @@ class TestExecutionGrader:
                 program = await asyncio.to_thread(checker_program, problem, test, case)
                 said = (await self.home.run(program)).cases[0]
                 status, error = checker_says(said)
-                self.checked[problem.problem_id, said.status in {"ok", "infra_error"}] += 1
+                self.checked.add((problem.problem_id, said.status in {"ok", "infra_error"}))
                 outcome = msgspec.structs.replace(outcome, status=status, error=trim(error))
             return outcome
 

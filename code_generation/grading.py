@@ -155,7 +155,6 @@ async def grade_file(
     """
     if force:
         keep_backup(output)
-    options.check()
     earlier = _earlier_verdicts(output, candidates, options, grader)
     _remember_flaky(earlier, grader)
     counts = GradeCounts(kept=sum(row["verdict"] != "infra" for row in earlier))

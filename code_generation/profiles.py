@@ -15,7 +15,6 @@ from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Any
 
 from code_generation import evalplus
-from code_generation.compare import compare_text, compare_value
 from code_generation.errors import UnknownName
 from code_generation.literals import from_json, is_huge
 
@@ -30,8 +29,8 @@ MOST_PAIRS = 200_000
 
 @dataclass(frozen=True)
 class Profile:
-    """One grader's comparison. A side that it does not have (it grades no functions, or only functions) is None: the
-    problem's own comparison decides there.
+    """One grader's comparison. A side that it does not have (it grades no functions, or only functions) is None; see
+    `decides`.
     """
 
     source: str
@@ -52,16 +51,16 @@ def check_profile(name: str) -> None:
         raise UnknownName("profile", name, (*PROFILES, "default"))
 
 
-def profile_text(name: str, expected: str | list[str], got: bytes, policy: dict[str, Any] | None = None) -> bool:
-    """Whether a grader takes what a program printed; what would end that grader is not taken. `policy`: the problem's.
+def profile_text(name: str, expected: str | list[str], got: bytes) -> bool:
+    """Whether a grader takes what a program printed; what would end that grader is not taken.
 
     Raises:
-        UnknownName: there is no such profile.
+        UnknownName: there is no such profile, or it does not decide about programs.
     """
     check_profile(name)
     text = PROFILES[name].text
     if text is None:
-        return compare_text(expected, got, policy)
+        raise UnknownName("profile of programs", name, (n for n in PROFILES if decides(n, "stdin")))
     printed = got.decode(errors="replace")
     return any(_holds(text, e, printed) for e in ([expected] if isinstance(expected, str) else expected))
 
@@ -76,12 +75,12 @@ def profile_value(name: str, problem: CodeProblem, test: TestCase, answer: Any) 
     """Whether a grader takes what a function returned.
 
     Raises:
-        UnknownName: there is no such profile.
+        UnknownName: there is no such profile, or it does not decide about functions.
     """
     check_profile(name)
     value = PROFILES[name].value
     if value is None:
-        return compare_value(test.output, answer, problem.metadata.get("comparison"))
+        raise UnknownName("profile of functions", name, (n for n in PROFILES if decides(n, "functional")))
     return _holds(value, from_json(test.output), answer, problem, test)
 
 

@@ -32,6 +32,7 @@ REPLY_CAP = 512 << 20
 """Bytes of a reply, unpacked."""
 SLACK_S = 30.0
 """Seconds to get ready there, and again for the way there and back."""
+MOST_WALLS = 3  # as in `away`
 MARSHAL_VERSION = 4  # what any Python 3 reads
 MOST = 1e9
 """Seconds or MiB; a larger figure is made up."""
@@ -85,27 +86,18 @@ class Call:
     @classmethod
     def of(cls, program: Program, jobs: list[list[Case]], clocks: Clocks, *, measure: bool = False) -> Call:
         """Pack it; with `measure` the machine is measured, too."""
-        limits = {
-            "timeout_s": program.limits.timeout_s,
-            "memory_mb": program.limits.memory_mb,
-            "output_mb": program.limits.output_mb,
-            "disk_mb": program.limits.disk_mb,
-            "cpu_s": clocks.cpu_s,
-            "busy_s": clocks.busy_s,
-            "wall_s": clocks.wall_s,
-        }
         packed = [_job(program, cases) for cases in jobs]
         nothing = Program(kind="script", source="", cases=WORK.cases, limits=WORK.limits)
         bundle = {
             "jobs": packed,
-            "limits": limits,
+            "limits": clocks.within(program.limits),
             "work": _job(WORK, WORK.cases),
             "nothing": _job(nothing, nothing.cases),
             "measurements": RUNS,
             "measure": measure,
         }
         nonce = secrets.token_hex(16)
-        limit_s = SLACK_S + 3 * len(jobs) * (clocks.wall_s + 1)
+        limit_s = SLACK_S + MOST_WALLS * len(jobs) * (clocks.wall_s + 1)
         code = LAUNCHER.format(
             modules={name: _packed((SANDBOX / f"{name}.py").read_bytes()).decode() for name in MODULES},
             bundle=_packed(marshal.dumps(bundle, MARSHAL_VERSION)),

@@ -19,8 +19,6 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-import msgspec
-
 from code_generation.concurrency import all_of
 from code_generation.errors import ExecutorError, SandboxUnavailable, boundary
 from code_generation.executors.box import Box, MemoryFiles, Starved
@@ -217,13 +215,8 @@ class SubprocessExecutor:
         files.write("job", marshal.dumps(job), seal=True)
         files.write("stdin", stdin or b"", seal=stdin is not None)
         clocks = clocks or Clocks.of(program.limits.timeout_s)
-        limits = msgspec.structs.asdict(program.limits) | {
-            "cpu_s": clocks.cpu_s,
-            "busy_s": clocks.busy_s,
-            "wall_s": clocks.wall_s,
-        }
         async with self._box("numpy" if NUMPY.search(program.source) else "plain") as box:
-            return await box.run(limits, files) | {"limit_s": clocks.limit_s}
+            return await box.run(clocks.within(program.limits), files) | {"limit_s": clocks.limit_s}
 
     async def _compiled(self, program: Program) -> bytes | None:
         """A candidate's code as a run of the kind `compile` gives it, once it has run a few times: compiling is half of

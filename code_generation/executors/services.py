@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
 from code_generation.concurrency import all_of
-from code_generation.errors import ExecutorError, SandboxUnavailable
+from code_generation.errors import ExecutorError, SandboxLost, SandboxUnavailable
 from code_generation.executors.bundle import Call, SandboxBroken
 from code_generation.executors.speed import WORK, Clocks, Speed, is_doubtful, is_late
 from code_generation.jsonl import print_error
@@ -178,10 +178,9 @@ class RemoteExecutor:
         """Make a call, again and again in a new session where it fails.
 
         Raises:
-            SandboxBroken: every try broke its box. ExecutorError: it failed too often, or no other try can help.
+            SandboxBroken: it broke its box, twice. ExecutorError: it failed too often, or no other try can help.
         """
         reasons: list[ExecutorError] = []
-        broken = 0
         if self._lost > MOST_LOST:
             tries = 1  # it is down; who comes last need not wait for it as long as who came first
         for pause_s in (*PAUSES_S[: tries - 1], 0.0):
@@ -197,15 +196,12 @@ class RemoteExecutor:
                 after_s = e.after_s
                 if e.hopeless:
                     break
-            except SandboxBroken as e:
-                reasons.append(e)
-                broken += 1
-                if broken == len(reasons) == TIMES_BROKEN:
-                    break
             except ExecutorError as e:
                 reasons.append(e)
+            if len(reasons) == TIMES_BROKEN and all(isinstance(e, SandboxBroken) for e in reasons):
+                raise reasons[-1]
             await asyncio.sleep(min(LONGEST_PAUSE_S, max(pause_s, after_s)))
-        raise next((e for e in reasons if not isinstance(e, SandboxBroken)), reasons[-1])
+        raise next((e for e in reasons if not isinstance(e, SandboxBroken)), SandboxLost(str(reasons[-1])))
 
     @contextlib.asynccontextmanager
     async def _session(self) -> AsyncIterator[Session]:

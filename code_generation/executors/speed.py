@@ -9,6 +9,8 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from code_generation.models import Case, Limits, Program
 
 if TYPE_CHECKING:
@@ -35,7 +37,6 @@ MOST = 8.0
 FRESH_S = 10.0
 """Seconds for which a measurement holds."""
 
-
 WALL_GRACE_S = 2.0
 """Wall-clock seconds a test may take beyond its CPU limit."""
 BUSY_GRACE_S = 2.9
@@ -45,8 +46,6 @@ BUSY_WALL = 3
 NEAR, NEAR_S = 0.25, 1.0
 """How far past its CPU limit a run is let go on, as a part of the limit and in seconds at most: one that comes to its
 end there is tried again before it counts as too slow."""
-
-
 SURE = 1.1
 """Two times that differ by this factor differ for sure."""
 
@@ -75,6 +74,11 @@ class Clocks:
     def cpu_s(self) -> float:
         """CPU time at which it is stopped, a little later than it counts."""
         return self.limit_s + min(NEAR * self.limit_s, NEAR_S)
+
+    def within(self, limits: Limits) -> dict[str, Any]:
+        """The limits of a run as plain data, these clocks included."""
+        clocks = {"cpu_s": self.cpu_s, "busy_s": self.busy_s, "wall_s": self.wall_s}
+        return msgspec.structs.asdict(limits) | clocks
 
 
 def factor_of(runs_s: Sequence[float], reference_s: float = REFERENCE_S) -> float:

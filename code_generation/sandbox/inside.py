@@ -351,14 +351,13 @@ def _effects(step: dict[str, Any], given: dict[str, Any], result: Any, printed: 
     shared = shared_parts(given, result)
     if shared:
         effects["shared"] = shared
-    shown = given if step.get("effect") else {name: given[name] for _, name, _ in shared}
-    for name, value in shown.items():
+    for name, value in given.items() if step.get("effect") else ():
         if isinstance(value, (list, dict, set)) or type(value).__name__ in ("deque", "ndarray"):
             try:
                 effects.setdefault("changed", {})[name] = encode(value, special=rich_data.parts_of)
             except NotPlainData:
                 continue
-            if value is result and not shared:
+            if value is result:
                 effects["same"] = name
     if _printed() > printed:
         effects["out"] = os.pread(1, MOST_PRINTED, printed).decode(errors="replace")

@@ -67,7 +67,7 @@ class Conversation:
             sys.stdout.write(answer.get("out", ""))
             if "same" in answer:
                 return mine[answer["same"]]
-            return share(self.result(step, answer), answer.get("shared", []), mine)
+            return self.result(step, answer, mine)
         if not self.guessing:
             self.guessing = True
             self.emit({"at": number})
@@ -76,7 +76,7 @@ class Conversation:
             os._exit(0)
         return Unknown(self, {"r": number}, step)
 
-    def result(self, step: dict[str, Any], answer: dict[str, Any]) -> Any:
+    def result(self, step: dict[str, Any], answer: dict[str, Any], mine: dict[str, Any]) -> Any:
         """What the test gets for an answer: plain data, something of the candidate's, or an error raised."""
         if "missing" in answer:
             raise _carrying(NameError(f"name {answer['missing']!r} is not defined"), answer)
@@ -86,7 +86,7 @@ class Conversation:
             if self.makes_instance(step):
                 self.instances.add(answer["ref"])
             return Remote(self, {"r": answer["ref"]})
-        value = decode(answer["value"], from_parts)
+        value = share(decode(answer["value"], from_parts), answer.get("shared", []), mine)
         return _awaitable(value) if answer.get("awaited") else value
 
     def error(self, step: dict[str, Any], answer: dict[str, Any]) -> BaseException:

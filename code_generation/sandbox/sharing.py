@@ -18,7 +18,7 @@ DEEPEST = 100
 
 def shared_parts(given: dict[str, Any], result: Any) -> list[Any]:
     """Which containers of a result are those of the arguments, as `[path in the result, argument, path in it]`; a path
-    is a list of positions. Of the same container only the outermost place counts. Nothing where there is too much.
+    is a list of positions. What lies deep, or behind very many others, is not looked at.
     """
     if not isinstance(result, CONTAINERS):
         return []
@@ -38,26 +38,29 @@ def shared_parts(given: dict[str, Any], result: Any) -> list[Any]:
 
 
 def _containers(value: Any, goes_on: Callable[[Any], bool]) -> Iterator[tuple[Any, list[int]]]:
-    """Containers in a value and where they stand, from the outside in."""
+    """Containers in a value and where they stand, each before those in it; of `goes_on` those in it, too."""
     left: list[tuple[Any, list[int]]] = [(value, [])]
     seen = 0
     while left and seen < MOST_CONTAINERS:
         node, path = left.pop()
-        if isinstance(node, (list, tuple, dict, set)):
+        if isinstance(node, CONTAINERS):
             seen += 1
             yield node, path
             if goes_on(node) and len(path) < DEEPEST:
                 items = node.values() if isinstance(node, dict) else () if isinstance(node, set) else node
-                left += [
-                    (item, [*path, n]) for n, item in enumerate(items) if isinstance(item, (list, tuple, dict, set))
-                ]
+                left += [(item, [*path, n]) for n, item in enumerate(items) if isinstance(item, CONTAINERS)]
 
 
 def share(result: Any, shared: list[Any], mine: dict[str, Any]) -> Any:
-    """A result in which the containers that are the arguments' are the test's own."""
+    """A result in which the containers that are the arguments' are the test's own.
+
+    Where a candidate has changed one it stays apart: a test that looks at its own data must not find the candidate's.
+    """
     for path, name, inside in shared:
         try:
             own = _at(mine[name], inside)
+            if type(own) not in CONTAINERS or _at(result, path) != own:
+                continue
             if not path:
                 return own
             holder = _at(result, path[:-1])
@@ -65,8 +68,8 @@ def share(result: Any, shared: list[Any], mine: dict[str, Any]) -> Any:
                 holder[path[-1]] = own
             elif isinstance(holder, dict):
                 holder[list(holder)[path[-1]]] = own
-        except (LookupError, TypeError):
-            continue  # a forged answer
+        except (LookupError, TypeError, ValueError, RecursionError):
+            continue  # a forged answer, or one that is the candidate's own object
     return result
 
 
