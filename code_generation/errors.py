@@ -5,12 +5,16 @@
       DataError                a file holds something that is not what it should be: exit 2
         BadRow                 one row of a source: counted and reported, the others go on
         UnknownName            a name that is in no table; lists those that are
-      ProviderError            the model's service did not give an answer
+      ProviderError            the model's service did not give an answer; asking again may help
         RateLimited            asked to come back later
+        Overloaded             has too much to do
         ConversationOver       this conversation can't go on; what is there is its result
           ContextOverflow      it no longer fits the model's context
         RequestRejected        it will not answer this request, however often it is asked
-        AuthFailed             the key, the model name or the account is refused: retrying is no use
+        Hopeless               no call of this run can succeed: the run ends
+          AuthFailed           the key, the model name or the account is refused
+          ServiceDown          one call after the other failed
+        Stopping               the run is ending and asks nothing any more; not a failure
       ExecutorError            the box, not the candidate, failed: an infra verdict
         SandboxUnavailable     this machine can't contain untrusted code
         SandboxLost            one run ended without a word
@@ -26,7 +30,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
 
 LONGEST_REASON = 500
@@ -72,36 +76,83 @@ class ProviderError(CodeGenerationError):
     """The model's service gave no answer. `retryable` says whether asking again can help."""
 
     retryable = True
+    kind = "transient"
+    """What a histogram of errors calls it."""
+
+    def __init__(self, message: str, *, kind: str | None = None, headers: Mapping[str, str] | None = None) -> None:
+        """`kind` where there is a closer word, `truncated`; `headers` of the response, where there was one."""
+        super().__init__(message)
+        self.kind = kind or type(self).kind
+        self.headers = headers or {}
 
 
 class RateLimited(ProviderError):
     """The service asked to come back later; `retry_after_s` is its own wish, None where it gave none."""
 
-    def __init__(self, message: str, retry_after_s: float | None = None) -> None:
-        super().__init__(message)
+    kind = "rate_limited"
+
+    def __init__(
+        self, message: str, retry_after_s: float | None = None, headers: Mapping[str, str] | None = None
+    ) -> None:
+        super().__init__(message, headers=headers)
         self.retry_after_s = retry_after_s
 
 
+class Overloaded(ProviderError):
+    """The service has too much to do: fewer calls at a time help, other words don't."""
+
+    kind = "overloaded"
+
+
 class RequestRejected(ProviderError):
-    """The service understood the request and will not answer it as it is."""
+    """The service understood the request and will not answer it as it is. `names` is what it says about that: the name
+    of a parameter, None where it named none.
+    """
 
     retryable = False
+    kind = "rejected"
+
+    def __init__(self, message: str, names: str | None = None) -> None:
+        super().__init__(message)
+        self.names = names
 
 
 class ConversationOver(ProviderError):
     """There will be no further answer in this conversation; what is there is its result."""
 
     retryable = False
+    kind = "conversation_over"
 
 
 class ContextOverflow(ConversationOver):
     """The conversation is longer than the model's context."""
 
+    kind = "context_overflow"
 
-class AuthFailed(ProviderError):
-    """Key, account or model name is refused: no call of this run can succeed."""
+
+class Hopeless(ProviderError):
+    """No call of this run can succeed."""
 
     retryable = False
+
+
+class AuthFailed(Hopeless):
+    """Key, account or model name is refused."""
+
+    kind = "refused_access"
+
+
+class ServiceDown(Hopeless):
+    """One call after the other failed, so that the run is given up with the reason of the last."""
+
+    kind = "service_down"
+
+
+class Stopping(ProviderError):
+    """The run is being stopped: what is under way is waited for, and nothing new is asked."""
+
+    retryable = False
+    kind = "stopping"
 
 
 class ExecutorError(CodeGenerationError):

@@ -142,6 +142,8 @@ class Usage(Record, frozen=True, kw_only=True):
     """All tokens written, reasoning included."""
     cached_input_tokens: int | None = None
     """Part of `input_tokens` that was read from a cache."""
+    cache_write_tokens: int | None = None
+    """Part of `input_tokens` that was written to a cache."""
     reasoning_tokens: int | None = None
     """Part of `output_tokens` that was spent on thinking."""
 
@@ -150,9 +152,15 @@ class Sampling(Record, frozen=True, kw_only=True):
     """Parameters of a call; None means: not sent."""
 
     temperature: float | None = None
+    top_p: float | None = None
     max_tokens: int | None = None
-    """Upper limit on the tokens of one answer."""
+    """Upper limit on the tokens of one answer, thinking included."""
     seed: int | None = None
+    reasoning_effort: str | None = None
+    """How hard a reasoning model thinks: `none`, `minimal`, `low`, `medium`, `high`, ...; which ones there are is the
+    model's affair."""
+    thinking_tokens: int | None = None
+    """Tokens that a model may think, where it takes a number."""
 
 
 class Request(Struct, frozen=True, kw_only=True):
@@ -164,6 +172,8 @@ class Request(Struct, frozen=True, kw_only=True):
     sample_index: int = 0
     turn: int = 0
     """0 for the opening message, 1 for the first feedback, ..."""
+    last_turn: bool = False
+    """No further question will follow: what a service caches of this one is never read."""
 
 
 class Completion(Record, frozen=True, kw_only=True):
@@ -184,6 +194,8 @@ class Completion(Record, frozen=True, kw_only=True):
     """Raw content blocks, see `Message.blocks`."""
     refusal: str | None = None
     """The provider's reason or category where the model refused; None otherwise."""
+    changed: dict[str, str] = field(default_factory=dict)
+    """Parameters that could not be sent as asked for, see `Answer.changed`."""
 
     @property
     def message(self) -> Message:
@@ -379,6 +391,8 @@ class Attempt(Record, frozen=True, kw_only=True):
     latency_s: float
     finish_reason: str | None
     refusal: str | None = None
+    changed: dict[str, str] = field(default_factory=dict)
+    """Parameters that the service did not take as asked for: `{"temperature": "not sent"}`."""
 
 
 class Certificate(Record, frozen=True, kw_only=True):
