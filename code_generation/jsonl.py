@@ -269,19 +269,7 @@ class JsonlWriter:
             msg = f"{path}: rows are appended one by one, which a compressed file does not allow; drop {path.suffix}"
             raise ConfigError(msg)
         self.path = path
-        with _writing(path):
-            path.parent.mkdir(parents=True, exist_ok=True)
-            self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
-        if not stat.S_ISREG(os.fstat(self._fd).st_mode):
-            os.close(self._fd)
-            msg = f"{path} is no regular file, so rows would not be kept; choose another place"
-            raise ConfigError(msg)
-        try:
-            fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            os.close(self._fd)
-            msg = f"{path} is being written by another run; wait for it or choose another file"
-            raise ConfigError(msg) from None
+        self._fd = _open_alone(path)
         self.cut_bytes = self._cut_torn_line()
 
     def _cut_torn_line(self) -> int:
@@ -306,11 +294,47 @@ class JsonlWriter:
         Raises:
             ConfigError: the disk is full or gone.
         """
-        data = memoryview(encode(value).encode("ascii") + b"\n")
+        self.write(encode(value).encode("ascii") + b"\n")
+        self.sync()
+
+    def write(self, line: bytes) -> None:
+        """Hand one whole line to the system: it outlives this process, and with `sync` the machine.
+
+        Raises:
+            ConfigError: the disk is full or gone.
+        """
+        data, before = memoryview(line), self.size
         with _writing(self.path):
-            while data:
-                data = data[os.write(self._fd, data) :]
+            try:
+                while data:
+                    data = data[os.write(self._fd, data) :]
+            except OSError:
+                os.ftruncate(self._fd, before)  # the next line must not be glued to a part of this one
+                raise
+
+    def sync(self) -> None:
+        """Put on disk what was written so far.
+
+        Raises:
+            ConfigError: it can't be; what of it is there is not known then.
+        """
+        with _writing(self.path):
             os.fdatasync(self._fd)
+
+    def read_at(self, start: int, size: int) -> bytes:
+        """Bytes of the file."""
+        return os.pread(self._fd, size, start)
+
+    @property
+    def size(self) -> int:
+        """Bytes in the file."""
+        return os.fstat(self._fd).st_size
+
+    def remove_if_empty(self) -> None:
+        """Take the file away where nothing is in it, the lock still held."""
+        if self._fd >= 0 and not self.size:
+            with suppress(OSError):
+                self.path.unlink()
 
     def close(self) -> None:
         """Close the file and give up the lock; safe to call twice."""
@@ -325,6 +349,37 @@ class JsonlWriter:
     def __exit__(self, *exc: object) -> None:
         """Close."""
         self.close()
+
+
+def _open_alone(path: Path) -> int:
+    """Open or create a file to append to, and lock it."""
+    while True:
+        with _writing(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
+        if not stat.S_ISREG(os.fstat(fd).st_mode):
+            os.close(fd)
+            msg = f"{path} is no regular file, so rows would not be kept; choose another place"
+            raise ConfigError(msg)
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            os.close(fd)
+            msg = f"{path} is being written by another run; wait for it or choose another file"
+            raise ConfigError(msg) from None
+        with suppress(FileNotFoundError):
+            if path.stat().st_ino == os.fstat(fd).st_ino:
+                _sync_folder(path)
+                return fd
+        os.close(fd)  # taken away by the writer that had the lock
+
+
+def _sync_folder(path: Path) -> None:
+    """Make the name of a new file outlive the machine."""
+    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    with suppress(OSError):  # some file systems can't
+        os.fsync(folder)
+    os.close(folder)
 
 
 def _is_whole(tail: bytes) -> bool:
