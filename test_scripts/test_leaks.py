@@ -7,7 +7,7 @@ import secrets
 
 import pytest
 
-from test_scripts.chat_server import serving
+from test_scripts.model_server import serving
 
 
 def marked_problems() -> tuple[list[dict], list[str]]:

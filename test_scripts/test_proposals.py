@@ -21,7 +21,7 @@ from code_generation.preprocess.proposals import ExtractionOptions, answers_path
 from code_generation.preprocess.public_tests import open_public_tests
 from code_generation.providers import ModelOptions
 from code_generation.records import to_json_object
-from test_scripts.chat_server import serving
+from test_scripts.model_server import serving
 
 ANSWER = '```json\n[{"input": [3], "output": 6}, {"input": [4], "output": 9}]\n```'
 """Right, and wrong, for a function that doubles."""

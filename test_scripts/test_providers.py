@@ -17,7 +17,7 @@ from code_generation.errors import (
 from code_generation.jsonl import encode
 from code_generation.models import Message, Request, Sampling
 from code_generation.providers import ModelOptions, choose_model, open_provider
-from test_scripts.chat_server import serving
+from test_scripts.model_server import serving
 from test_scripts.conftest import function_problem
 
 
@@ -43,7 +43,7 @@ def ask(
 
 @pytest.fixture(scope="module")
 def plain():
-    with serving(text="Hello.") as server:
+    with serving(text="Hello.", chars_per_token=1) as server:
         yield server
 
 

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from test_scripts.chat_server import serving
+from test_scripts.model_server import serving
 
 
 def problem(number: int, prefix: str = "p") -> dict:
