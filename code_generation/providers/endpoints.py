@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, replace
+import re
+from dataclasses import dataclass, field, replace
 from pathlib import Path  # noqa: TC003 - the command line reads the annotations
 from typing import TYPE_CHECKING
 
-from code_generation.config import read_models
+from code_generation.config import Limits, ModelEntry, Registry, check_base_url, check_variable, read_registry
 from code_generation.errors import ConfigError, UnknownName
+from code_generation.models import Sampling
+from code_generation.providers.checks import check_values, fill_in, find_key
+from code_generation.providers.dialect import Wire
+from code_generation.tables import resolve
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from code_generation.config import Prices
+
+NO_LIMITS = Limits()
 
 
 @dataclass(frozen=True)
@@ -23,25 +32,41 @@ class Endpoint:
     """None: the SDK's own default."""
     api_key_env: str | None
     """Environment variable of the key; None: no key is needed."""
+    max_tokens_name: str = "max_tokens"
+    """What the dialect `chat` calls the upper limit on an answer here. Services that know only one of the two names
+    ignore the other in silence, or refuse it; so does a model of OpenAI with the older one."""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    """Sent with every call; a value `$NAME` is the environment variable NAME."""
+    unsupported: frozenset[str] = frozenset()
+    """Fields of `Sampling` that its dialect has and this service does not."""
+    limits: Limits = NO_LIMITS
 
 
 DIALECTS = {
     "chat": "code_generation.providers.chat:ChatProvider",
 }
-ENDPOINTS = {
-    "openai": Endpoint("chat", None, "OPENAI_API_KEY"),
-    "together": Endpoint("chat", "https://api.together.ai/v1", "TOGETHER_API_KEY"),
-    "openrouter": Endpoint("chat", "https://openrouter.ai/api/v1", "OPENROUTER_API_KEY"),
-    "deepseek": Endpoint("chat", "https://api.deepseek.com/v1", "DEEPSEEK_API_KEY"),
-    "vllm": Endpoint("chat", "http://127.0.0.1:8000/v1", None),
-    "sglang": Endpoint("chat", "http://127.0.0.1:30000/v1", None),
-    "ollama": Endpoint("chat", "http://127.0.0.1:11434/v1", None),
-    "custom": Endpoint("chat", None, None),
-}
 WIRE_DIALECTS = {
     "chat": "code_generation.providers.chat_dialect:DIALECT",
     "responses": "code_generation.providers.responses_dialect:DIALECT",
     "messages": "code_generation.providers.messages_dialect:DIALECT",
+}
+NEWER = "max_completion_tokens"
+ENDPOINTS = {
+    "openai": Endpoint("chat", None, "OPENAI_API_KEY", NEWER),
+    "openai-responses": Endpoint("responses", None, "OPENAI_API_KEY"),
+    "anthropic": Endpoint("messages", None, "ANTHROPIC_API_KEY"),
+    "gemini": Endpoint("chat", "https://generativelanguage.googleapis.com/v1beta/openai", "GEMINI_API_KEY"),
+    "together": Endpoint("chat", "https://api.together.ai/v1", "TOGETHER_API_KEY"),
+    "openrouter": Endpoint("chat", "https://openrouter.ai/api/v1", "OPENROUTER_API_KEY"),
+    "deepseek": Endpoint("chat", "https://api.deepseek.com", "DEEPSEEK_API_KEY"),
+    "groq": Endpoint("chat", "https://api.groq.com/openai/v1", "GROQ_API_KEY", NEWER),
+    "mistral": Endpoint("chat", "https://api.mistral.ai/v1", "MISTRAL_API_KEY", unsupported=frozenset({"seed"})),
+    "xai": Endpoint("chat", "https://api.x.ai/v1", "XAI_API_KEY"),
+    "fireworks": Endpoint("chat", "https://api.fireworks.ai/inference/v1", "FIREWORKS_API_KEY"),
+    "vllm": Endpoint("chat", "http://127.0.0.1:8000/v1", None),
+    "sglang": Endpoint("chat", "http://127.0.0.1:30000/v1", None),
+    "ollama": Endpoint("chat", "http://127.0.0.1:11434/v1", None),
+    "custom": Endpoint("chat", None, None),
 }
 OFFLINE = {
     "scripted": "code_generation.providers.scripted:ScriptedProvider",
@@ -57,19 +82,35 @@ class ModelOptions:
 
     model: str | None = None
     """The model, as `provider:model` or the model's own name; `scripted:flaky` and `replay:FILE` need no network.
-    Also from CODEGEN_MODEL."""
+    Also from CODEGEN_MODEL; not needed where --model-config holds one model."""
     provider: str | None = None
     """Service that has the model: a name of the provider table, instead of the prefix of --model."""
     base_url: str | None = None
-    """Address of an OpenAI-compatible service; needs no key unless --api-key-env names one."""
+    """Address of a service of one's own; needs no key unless --api-key-env names one."""
+    dialect: str | None = None
+    """How the address is asked: chat (the default), responses or messages."""
     api_key_env: str | None = None
     """Environment variable that holds the key."""
     model_config: Path | None = None
-    """TOML file with models of one's own, see configs/models.example.toml."""
+    """TOML or JSON file with models and services of one's own, see configs/models.example.toml."""
     temperature: float | None = None
     """Sampling temperature; sent only when given."""
+    top_p: float | None = None
+    """Share of the probable tokens that are sampled from; sent only when given."""
     max_tokens: int | None = None
-    """Upper limit on the tokens of one answer; sent only when given."""
+    """Upper limit on the tokens of one answer, thinking included; sent only when given."""
+    sampling_seed: int | None = None
+    """Seed of the service's sampling, where it has one; sent only when given."""
+    reasoning_effort: str | None = None
+    """How hard a reasoning model thinks: none, minimal, low, medium, high, ... as the model knows it."""
+    thinking_tokens: int | None = None
+    """Tokens that a model may think, where it takes a number; at least 1024, less than --max-tokens."""
+    no_stream: bool = False
+    """Ask for whole answers instead of streams."""
+    rpm: float | None = None
+    """Most requests per minute; default: as many as the service lets through."""
+    tpm: float | None = None
+    """Most tokens per minute, read and written; default: as many as the service lets through."""
     request_timeout: float = 600.0
     """Seconds that one answer may take in all."""
     max_retries: int = 5
@@ -85,75 +126,149 @@ class ModelChoice:
     endpoint: Endpoint | None
     """None: an offline provider."""
     api_key: str = NO_KEY
-    temperature: float | None = None
-    max_tokens: int | None = None
+    sampling: Sampling
+    wire: Wire
+    headers: Mapping[str, str] = field(default_factory=dict)
+    """Sent with every call, variables filled in: as secret as the key."""
+    prices: Prices | None = None
+    """What the registry file says; None: nothing."""
+    limits: Limits = NO_LIMITS
 
     def __repr__(self) -> str:
         """Without the key."""
         return f"{self.provider}:{self.model}"
 
+    @property
+    def temperature(self) -> float | None:
+        """None: not sent."""
+        return self.sampling.temperature
+
+    @property
+    def max_tokens(self) -> int | None:
+        """None: not sent."""
+        return self.sampling.max_tokens
+
 
 def choose_model(
     options: ModelOptions, environment: Mapping[str, str] | None = None, *, need_key: bool = True
 ) -> ModelChoice:
-    """Find out who is meant and whether there is a key.
+    """Find out who is meant, how it is asked and whether there is a key.
 
     Raises:
-        ConfigError: no model named, no key, a registry file that can't be read.
-        UnknownName: no such provider.
+        ConfigError: no model named, no key, a value that can't be, a registry file that can't be read.
+        UnknownName: no such provider, dialect or model.
     """
     environment = os.environ if environment is None else environment
-    options = _from_registry(options)
+    registry = read_registry(options.model_config) if options.model_config else Registry()
+    endpoints = _known_endpoints(registry, options.model_config)
+    entry = _entry_of(options, registry, endpoints)
+    options, entry = _filled_in(options, entry)
+    check_values(options)
     if not options.model:
         msg = "no model given: use --model provider:model (scripted:flaky works offline), or set CODEGEN_MODEL"
         raise ConfigError(msg)
-    provider, model = _split(options.model, options)
-    chosen = {"provider": provider, "model": model}
-    settings = {"temperature": options.temperature, "max_tokens": options.max_tokens}
+    provider, model = _split(options.model, options, endpoints)
+    sampling = _sampling_of(options)
+    wire = Wire(model=model, parameters=entry.parameters, stream=entry.stream and not options.no_stream)
+    chosen = ModelChoice(
+        provider=provider, model=model, endpoint=None, sampling=sampling, wire=wire, prices=entry.prices
+    )
     if provider in OFFLINE:
-        return ModelChoice(**chosen, endpoint=None, **settings)  # type: ignore[arg-type]
-    if provider not in ENDPOINTS:
-        raise UnknownName("provider", provider, [*ENDPOINTS, *OFFLINE], f"(model {options.model!r})")
-    endpoint = ENDPOINTS[provider]
-    if options.base_url and not options.base_url.startswith(("http://", "https://")):
-        msg = f"--base-url must begin with http:// or https://, got {options.base_url}"
-        raise ConfigError(msg)
-    if options.base_url:  # another address than the service's own: its key must not go there unasked
-        endpoint = replace(endpoint, base_url=options.base_url, api_key_env=None)
-    if options.api_key_env:
-        endpoint = replace(endpoint, api_key_env=options.api_key_env)
-    if provider == "custom" and not endpoint.base_url:
-        msg = "provider 'custom' needs --base-url"
-        raise ConfigError(msg)
-    key = environment.get(endpoint.api_key_env, "").strip() if endpoint.api_key_env else NO_KEY
-    if not key and need_key:
-        msg = f"no key for {provider}: the environment variable {endpoint.api_key_env} is not set"
-        raise ConfigError(msg)
-    return ModelChoice(**chosen, endpoint=endpoint, api_key=key, **settings)  # type: ignore[arg-type]
-
-
-def _from_registry(options: ModelOptions) -> ModelOptions:
-    """Fill in what a registry file says about the model; flags win."""
-    if options.model_config is None:
-        return options
-    entry = read_models(options.model_config).get(options.model or "")
-    if entry is None:
-        return options
+        return chosen
+    endpoint = _endpoint_of(provider, options, entry, endpoints)
+    _check_sayable(sampling, provider, endpoint)
     return replace(
-        options,
-        model=entry.model or entry.name,
-        provider=options.provider or entry.provider or ("custom" if entry.base_url else None),
-        base_url=options.base_url or entry.base_url,
-        api_key_env=options.api_key_env or entry.api_key_env,
-        temperature=options.temperature if options.temperature is not None else entry.temperature,
-        max_tokens=options.max_tokens or entry.max_tokens,
+        chosen,
+        endpoint=endpoint,
+        api_key=find_key(provider, endpoint.api_key_env, environment, need_key=need_key) or NO_KEY,
+        wire=replace(wire, max_tokens_name=endpoint.max_tokens_name),
+        headers=fill_in(provider, endpoint.headers, environment, need_key=need_key),
+        limits=endpoint.limits,
     )
 
 
-def _split(model: str, options: ModelOptions) -> tuple[str, str]:
+# ------------------------------------------------------------------------------------------------ the registry file
+
+
+def _known_endpoints(registry: Registry, path: Path | None) -> dict[str, Endpoint]:
+    """The table of services with those of the file; every service and dialect that the file names is known."""
+    known = dict(ENDPOINTS)
+    for name, entry in registry.endpoints.items():
+        place = f"{path}: endpoint {name!r}"
+        if name in known or name in OFFLINE or not re.fullmatch(r"[\w.-]+", name):
+            taken = "is in the provider table" if name in known or name in OFFLINE else "is no name for a service"
+            msg = f"{place}: the name {taken}; choose another"
+            raise ConfigError(msg)
+        _check_dialect(entry.dialect, f"({place})")
+        known[name] = Endpoint(
+            entry.dialect, entry.base_url, entry.api_key_env, entry.max_tokens_name or "max_tokens",
+            entry.headers, limits=entry.limits or NO_LIMITS,
+        )  # fmt: skip
+    for model in registry.models.values():
+        place = f"({path}: model {model.name!r})"
+        if model.provider is not None and model.provider not in known and model.provider not in OFFLINE:
+            raise UnknownName("provider", model.provider, [*known, *OFFLINE], place)
+        if model.dialect is not None:
+            _check_dialect(model.dialect, place)
+    return known
+
+
+def _check_dialect(name: str, place: str = "") -> None:
+    if name not in WIRE_DIALECTS and ":" not in name:
+        raise UnknownName("dialect", name, WIRE_DIALECTS, place)
+
+
+def _entry_of(options: ModelOptions, registry: Registry, endpoints: Mapping[str, Endpoint]) -> ModelEntry | None:
+    """What the file says about the model that is meant; None where it says nothing."""
+    names = registry.names()
+    if options.model is None:
+        if len(names) > 1:
+            msg = f"{options.model_config} has {len(names)} models; say which with --model: {', '.join(names)}"
+            raise ConfigError(msg)
+        return registry.models[names[0]] if names else None
+    found = registry.models.get(options.model)
+    elsewhere = options.provider or options.base_url or options.model.partition(":")[0] in {*endpoints, *OFFLINE}
+    if found is None and names and not elsewhere:
+        hint = f"({options.model_config}; a model that is not in the file is PROVIDER:MODEL)"
+        raise UnknownName("model", options.model, registry.models, hint)
+    return found
+
+
+def _filled_in(options: ModelOptions, entry: ModelEntry | None) -> tuple[ModelOptions, ModelEntry]:
+    """The flags with what the file says where they say nothing, and what only a file can say."""
+    if entry is None:
+        return options, ModelEntry(name="none")
+    home = entry.provider or ("custom" if entry.base_url else None)
+    elsewhere = options.provider not in {None, home}
+    if elsewhere or options.base_url not in {None, entry.base_url}:
+        # its key and headers must not go to another place unasked, and its prices are not that place's
+        dialect = None if elsewhere else entry.dialect
+        entry = replace(
+            entry, base_url=None, dialect=dialect, api_key_env=None, headers={}, prices=None, limits=None
+        )  # fmt: skip
+    filled = {
+        name: getattr(entry, name)
+        for name in ("base_url", "dialect", "api_key_env", "temperature", "top_p", "max_tokens", "reasoning_effort",
+                     "thinking_tokens")
+        if getattr(options, name) is None
+    }  # fmt: skip
+    provider = options.provider or home or ("custom" if options.base_url else None)
+    return replace(options, model=entry.model or entry.name, provider=provider, **filled), entry
+
+
+def _over(below: Limits, above: Limits) -> Limits:
+    """Limits of which the upper ones win where they say something."""
+    said = {name: getattr(above, name) for name in ("rpm", "tpm", "max_concurrent")}
+    return replace(below, **{name: value for name, value in said.items() if value is not None})
+
+
+# ------------------------------------------------------------------------------------------------ who is meant
+
+
+def _split(model: str, options: ModelOptions, endpoints: Mapping[str, Endpoint]) -> tuple[str, str]:
     """Provider and model of `provider:model`; a model's own name may hold colons too (`llama3:8b`)."""
     prefix, colon, rest = model.partition(":")
-    known = {*ENDPOINTS, *OFFLINE}
+    known = {*endpoints, *OFFLINE}
     if options.provider:
         same = colon and prefix == options.provider
         return options.provider, rest if same else model
@@ -165,3 +280,63 @@ def _split(model: str, options: ModelOptions) -> tuple[str, str]:
         hint = f"Where {model!r} is the model's whole name, say which service has it: --provider NAME."
         raise UnknownName("provider", prefix, known, hint)
     return "openai", model
+
+
+def _endpoint_of(
+    provider: str, options: ModelOptions, entry: ModelEntry, endpoints: Mapping[str, Endpoint]
+) -> Endpoint:
+    if provider not in endpoints:
+        raise UnknownName("provider", provider, [*endpoints, *OFFLINE], f"(model {options.model!r})")
+    endpoint = endpoints[provider]
+    if options.dialect is not None:
+        _check_dialect(options.dialect)
+    if options.api_key_env is not None:
+        check_variable(options.api_key_env, "--api-key-env")
+    if options.base_url:  # another address than the service's own: its key and headers must not go there unasked
+        check_base_url(options.base_url, "--base-url")
+        dialect = options.dialect or endpoint.dialect
+        endpoint = replace(endpoint, base_url=options.base_url, dialect=dialect, api_key_env=None, headers={})
+    elif provider == "custom":
+        msg = "provider 'custom' needs an address: --base-url, or base_url in the registry file"
+        raise ConfigError(msg)
+    elif options.dialect not in {None, endpoint.dialect}:
+        other = "; openai-responses is the other one" if (provider, options.dialect) == ("openai", "responses") else ""
+        msg = f"{provider} is asked in {endpoint.dialect}: --dialect goes with an address (--base-url){other}"
+        raise ConfigError(msg)
+    return replace(
+        endpoint,
+        api_key_env=options.api_key_env or endpoint.api_key_env,
+        headers={**endpoint.headers, **entry.headers},
+        max_tokens_name=entry.max_tokens_name or endpoint.max_tokens_name,
+        limits=_over(endpoint.limits, _over(entry.limits or NO_LIMITS, Limits(rpm=options.rpm, tpm=options.tpm))),
+    )
+
+
+def _sampling_of(options: ModelOptions) -> Sampling:
+    return Sampling(
+        temperature=options.temperature,
+        top_p=options.top_p,
+        max_tokens=options.max_tokens,
+        seed=options.sampling_seed,
+        reasoning_effort=options.reasoning_effort,
+        thinking_tokens=options.thinking_tokens,
+    )
+
+
+def _check_sayable(sampling: Sampling, provider: str, endpoint: Endpoint) -> None:
+    """Refuse a parameter that the dialect has no word for: what is asked for is never left out in silence."""
+    given = {name for name in Sampling.__struct_fields__ if name != "extra" and getattr(sampling, name) is not None}
+    if not given:
+        return
+    try:
+        dialect = resolve("dialect", endpoint.dialect, WIRE_DIALECTS)
+    except ModuleNotFoundError:
+        dialect = None
+    for who, lacks in (
+        (endpoint.dialect, getattr(dialect, "unsupported", frozenset())),
+        (provider, endpoint.unsupported),
+    ):
+        if missing := sorted(given & lacks):
+            flag = "--sampling-seed" if missing[0] == "seed" else f"--{missing[0].replace('_', '-')}"
+            msg = f"{who} has no {missing[0].replace('_', ' ')}: leave it out ({flag}, or the model's entry)"
+            raise ConfigError(msg)
