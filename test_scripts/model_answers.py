@@ -141,7 +141,7 @@ def odd(answer: Answer, fault: str | None, asked: Asked, options: argparse.Names
         return changed(
             counted(changed(answer, text=answer.text[: len(answer.text) // 2]), asked, options), finish=fault
         )
-    if fault in {"content_filter", "refusal"}:
+    if fault in {"content_filter", "refusal", "window"}:
         return counted(changed(answer, finish=fault), asked, options)
     if fault == "blank":
         return counted(changed(answer, text=""), asked, options)

@@ -20,7 +20,7 @@ PARTLY = (
     "truncate", "truncate_length", "cut", "reset_midway", "hang_midway", "no_terminal", "no_finish",
     "error_midway", "error_200", "failed",
 )  # fmt: skip
-ODD = ("content_filter", "length", "refusal", "no_usage", "parts", "blank")
+ODD = ("content_filter", "length", "refusal", "window", "no_usage", "parts", "blank")
 FAULTS = (*ERRORS, *NOTHING, *PARTLY, *ODD)
 AT_ONCE = {
     "rate_limit",

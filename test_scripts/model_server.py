@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
-from test_scripts import wire_chat
+from test_scripts import wire_chat, wire_messages, wire_responses
 from test_scripts.buckets import Limited, Limits
 from test_scripts.model_answers import Answers, Ledger, odd
 from test_scripts.model_faults import (
@@ -42,12 +42,12 @@ from test_scripts.model_faults import (
     send_partly,
 )
 from test_scripts.model_options import read_options
-from test_scripts.wire_formats import ERRORS, Answer, Asked, Complaint
+from test_scripts.wire_formats import ERRORS, Answer, Asked, Complaint, cost_of
 
 if TYPE_CHECKING:
     import argparse
 
-DIALECTS = {"/v1/chat/completions": wire_chat}
+DIALECTS = {"/v1/chat/completions": wire_chat, "/v1/responses": wire_responses, "/v1/messages": wire_messages}
 ROOT = Path(__file__).parents[1]
 RATES = {"rps", "burst", "tps", "token_burst", "window"}
 
@@ -106,7 +106,7 @@ class ModelServer:
         if fault not in AT_ONCE:
             await asyncio.sleep(self.options.latency + self.options.jitter * self.answers.random.random())
         if fault in ERRORS:
-            after = {"Retry-After": str(self.options.retry_after)} if fault == "rate_limit" else {}
+            after = {"Retry-After": f"{self.options.retry_after:g}"} if fault == "rate_limit" else {}
             return self.refuse(dialect, self.error_of(dialect, body, fault), fault, after)
         self.statuses[fault or "ok"] += 1
         if fault in NOTHING:
@@ -144,7 +144,7 @@ class ModelServer:
             self.ledger.abandoned += 1
         else:
             tokens = None if answer.fault == "no_usage" else answer.tokens
-            self.ledger.sell(digest, tokens, dialect.cost_of(answer) if options.cost else 0.0)
+            self.ledger.sell(digest, tokens, cost_of(answer) if options.cost else 0.0)
         return response
 
     def extras_of(self, body: dict) -> Any:
@@ -168,7 +168,7 @@ class ModelServer:
 
     def error_of(self, dialect: Any, body: dict, fault: str) -> Complaint:
         """An error in the words of the dialect."""
-        found = ERRORS[fault][dialect.SIDE]
+        found = dialect.WORDS.get(fault) or ERRORS[fault][dialect.SIDE]
         return found._replace(message=found.message.replace("{model}", str(body.get("model"))))
 
     def limited(self, dialect: Any, body: dict, limit: Limited) -> tuple[Complaint, str, dict[str, str]]:

@@ -14,6 +14,7 @@ from test_scripts.wire_formats import (
     Piece,
     canonical,
     chunks,
+    cost_of,
     openai_error,
     openai_rejection,
     sign,
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 SIDE = 0  # which column of the table of errors
+WORDS: dict[str, Complaint] = {}  # where this dialect says it otherwise
 REFUSAL = "I can't help with that."
 error = openai_error
 
@@ -85,7 +87,7 @@ def extras(options: argparse.Namespace, reasoning: str, salt: str) -> dict[str, 
 def message_of(answer: Answer, options: argparse.Namespace) -> tuple[dict[str, Any], str]:
     """The message of an answer and why it ended."""
     message: dict[str, Any] = {"role": "assistant", "content": answer.text, "refusal": None}
-    finish = answer.finish
+    finish = "length" if answer.finish == "window" else answer.finish
     if finish == "content_filter":
         message["content"] = None
     elif finish == "refusal":
@@ -109,12 +111,6 @@ def usage_of(answer: Answer, options: argparse.Namespace) -> dict[str, Any]:
     if options.cost:
         usage["cost"] = cost_of(answer)
     return usage
-
-
-def cost_of(answer: Answer) -> float:
-    """What this server charges: one dollar a million tokens read, a tenth if cached, four a million written."""
-    tokens = answer.tokens
-    return round((tokens.input - 0.9 * tokens.cached + 4 * tokens.output) / 1e6, 12)
 
 
 def head(body: dict[str, Any], answer: Answer, kind: str) -> dict[str, Any]:
