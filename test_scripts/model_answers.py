@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import argparse
 
 FILLER = "Let me go through the statement once more and see what each part of it asks for. "
+LOOK_BACK = 20  # pieces before a mark that are compared with what is cached
 MANY = 200_000  # entries of a memory, then it starts anew
 
 
@@ -160,13 +161,14 @@ class PromptCache:
         """Tokens found in the cache and tokens added to it; prefixes shorter than `least` don't count."""
         state, size, found, marked = hashlib.blake2b(digest_size=16), 0, 0, 0
         fresh = []
-        for piece in asked.pieces:
+        marks = [n for n, piece in enumerate(asked.pieces) if piece.mark]
+        for n, piece in enumerate(asked.pieces):
             state.update(piece.text.encode("utf-8", "surrogatepass"))
             size += piece.size
             digest = state.digest()
             if size // per < least:
                 continue
-            if digest in self.seen:
+            if digest in self.seen and any(n <= mark <= n + LOOK_BACK for mark in marks):
                 found = size
             if piece.mark:
                 fresh.append(digest)
@@ -174,7 +176,6 @@ class PromptCache:
         if len(self.seen) > MANY:
             self.seen.clear()
         self.seen.update(fresh)
-        found = min(found, marked)
         return found // per, marked // per - found // per
 
 

@@ -51,8 +51,8 @@ ROLE = (
 EMPTY = "messages.{}: all messages must have non-empty content except for the optional final assistant message"
 MISSING = (
     "messages.{}.content.0.type: Expected `thinking` or `redacted_thinking`, but found `text`. When `thinking` is "
-    "enabled, a final `assistant` message must start with a thinking block. We recommend you include thinking blocks from "
-    "previous turns. To avoid this requirement, disable `thinking`."
+    "enabled, a final `assistant` message must start with a thinking block. We recommend you include thinking blocks "
+    "from previous turns. To avoid this requirement, disable `thinking`."
 )
 ALTERED = (
     "messages.{}.content.{}: `thinking` or `redacted_thinking` blocks in the latest assistant message cannot be "

@@ -39,6 +39,11 @@ KNOWN = set(
     "prompt_cache_options prompt_cache_retention reasoning safety_identifier service_tier store stream stream_options "
     "temperature text tool_choice tools top_logprobs top_p truncation user".split(),
 )
+PARTS = {  # the names of a part's events: of its frame, of its text, of its place
+    "output_text": ("content_part", "output_text", "content_index"),
+    "refusal": ("content_part", "refusal", "content_index"),
+    "summary_text": ("reasoning_summary_part", "reasoning_summary_text", "summary_index"),
+}
 error = openai_error
 
 
@@ -219,32 +224,27 @@ def events(body: dict[str, Any], answer: Answer, options: argparse.Namespace) ->
     """The same answer as a stream."""
     whole = render(body, answer, options)
     start = envelope(body, answer, "in_progress")
-    found: list[dict[str, Any]] = [
-        {"type": f"response.{name}", "response": start} for name in ("created", "in_progress")
-    ]
+    found: list[dict[str, Any]] = [{"type": "response.created", "response": start}]
+    found.append({"type": "response.in_progress", "response": start})
     for index, item in enumerate(whole["output"]):
         where = {"output_index": index, "item_id": item["id"]}
         empty = item | ({"summary": []} if item["type"] == "reasoning" else {"content": [], "status": "in_progress"})
+        if "encrypted_content" in item:
+            empty["encrypted_content"] = item["encrypted_content"][:8]  # only what is done can be sent back
         found.append({"type": "response.output_item.added", "output_index": index, "item": empty})
-        if item["type"] == "reasoning":
-            for n, part in enumerate(item["summary"]):
-                found += part_events("reasoning_summary_part", "reasoning_summary_text", "summary_index", n, part, where,
-                                     options.chunks)  # fmt: skip
-        else:
-            for n, part in enumerate(item["content"]):
-                name = "output_text" if part["type"] == "output_text" else "refusal"
-                found += part_events("content_part", name, "content_index", n, part, where, options.chunks)
+        parts = enumerate(item["summary"] if item["type"] == "reasoning" else item["content"])
+        for n, part in parts:
+            names = PARTS[part["type"]]
+            found += part_events(*names[:2], {**where, names[2]: n}, part, options.chunks)
         found.append({"type": "response.output_item.done", "output_index": index, "item": item})
     found.append({"type": f"response.{whole['status']}", "response": whole})
     return numbered(found)
 
 
-def part_events(
-    outer: str, inner: str, place: str, n: int, part: dict[str, Any], where: dict[str, Any], number: int
-) -> list[dict[str, Any]]:
+def part_events(outer: str, inner: str, at: dict[str, Any], part: dict[str, Any], number: int) -> list[dict[str, Any]]:
     """The events of one part: its frame, its text in pieces."""
     key = "refusal" if part["type"] == "refusal" else "text"
-    at, more = {**where, place: n}, {"logprobs": []} if part["type"] == "output_text" else {}
+    more = {"logprobs": []} if part["type"] == "output_text" else {}
     return [
         {"type": f"response.{outer}.added", **at, "part": part | {key: ""}},
         *[{"type": f"response.{inner}.delta", **at, **more, "delta": piece} for piece in chunks(part[key], number)],
