@@ -120,9 +120,9 @@ def _entry(text: bytes, key: str) -> dict[str, Any]:
 class Journal:
     """The journal of one run, open for it alone.
 
-        async with Journal(path) as journal:
-            if (entry := journal.find(key)) is None:
-                await journal.keep({"key": key, ..., "body": body})
+    async with Journal(path) as journal:
+        if (entry := journal.find(key)) is None:
+            await journal.keep({"key": key, ..., "body": body})
     """
 
     def __init__(self, path: Path) -> None:
@@ -134,7 +134,7 @@ class Journal:
         self.path = path
         self._rows = GroupWriter(path)
         self._places: dict[int, int] = {}
-        """Start of an answer by the first 64 bits of its key: a hundred bytes of memory an answer."""
+        """Start of an answer by 64 bits of its key: a hundred bytes of memory an answer."""
         self.unreadable = 0
         """Lines that hold no answer."""
         for line in scan(path):
@@ -188,7 +188,7 @@ class Journal:
 
 
 def _short(key: str) -> int:
-    return int(key[:16], 16)
+    return int(key[-16:], 16)
 
 
 def now() -> str:
