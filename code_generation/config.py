@@ -122,7 +122,7 @@ class ModelEntry:
     top_p: Annotated[float, Meta(gt=0, le=1)] | None = None
     max_tokens: Annotated[int, Meta(ge=1)] | None = None
     reasoning_effort: Name | None = None
-    thinking_tokens: Annotated[int, Meta(ge=1024)] | None = None
+    thinking_tokens: Annotated[int, Meta(ge=0)] | None = None
     stream: bool = True
     """Whether answers come as streams."""
     max_tokens_name: Name | None = None

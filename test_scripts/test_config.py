@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from code_generation.config import ModelEntry, read_models, read_toml
+from code_generation.config import read_toml
 from code_generation.errors import (
     AuthFailed,
     BadRow,
@@ -23,20 +23,6 @@ from code_generation.extras import require
 from code_generation.tables import resolve
 
 TABLE = {"dumps": "json:dumps", "broken": "json:no_such_function"}
-MODELS = """
-[[models]]
-name = "small"
-aliases = ["s", "tiny"]
-provider = "openai"
-model = "gpt-small-2025"
-temperature = 0.5
-max_tokens = 1000
-
-[[models]]
-name = "own"
-base_url = "http://localhost:8000/v1"
-api_key_env = "OWN_KEY"
-"""
 
 
 def toml(tmp_path, text):
@@ -63,37 +49,6 @@ def test_config_files_that_can_not_be_read(tmp_path):
         with pytest.raises(ConfigError, match=message) as error:
             read_toml(tmp_path / name)
         assert str(tmp_path / name) in str(error.value)
-
-
-def test_names_and_aliases_lead_to_models(tmp_path):
-    """Every name and alias of the registry finds its entry; what is not said is None."""
-    models = read_models(toml(tmp_path, MODELS))
-    assert sorted(models) == ["own", "s", "small", "tiny"]
-    assert models["s"] is models["small"] is models["tiny"]
-    assert models["own"] == ModelEntry(name="own", base_url="http://localhost:8000/v1", api_key_env="OWN_KEY")
-    assert (models["s"].model, models["s"].temperature, models["s"].max_tokens) == ("gpt-small-2025", 0.5, 1000)
-
-
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ('[[models]]\nname = "a"\ntemprature = 1', r"'temprature'.*known:.*Did you mean 'temperature'"),
-        ('[[models]]\nprovider = "openai"', "without a name"),
-        ('[[models]]\nname = "a"\n[[models]]\nname = "b"\naliases = ["a"]', "'a' stands twice"),
-        ('[[models]]\nname = "a"\ntemperature = "hot"', "temperature"),
-        ('[[models]]\nname = "a"\nmax_tokens = "many"', "max_tokens"),
-        ("[[models]]\nname = 5", "name"),
-        ('[[models]]\nname = "a"\naliases = "b"', "aliases"),
-        ('[models]\nname = "a"', r"models"),
-        ('models = ["a"]', "models"),
-    ],
-)
-def test_mistakes_in_a_registry(tmp_path, text, message):
-    """A mistake in the file is one line that names the file and the key, before anything is asked or paid."""
-    path = toml(tmp_path, text)
-    with pytest.raises(ConfigError, match=message) as error:
-        read_models(path)
-    assert str(path) in str(error.value)
 
 
 @pytest.mark.parametrize("name", ["dumps", "json:dumps"])

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from code_generation.providers.endpoints import ModelOptions
 
 LEAST_THINKING = 1024
-"""Tokens; services that take a number take no smaller one."""
+"""Tokens; services that take a number take no smaller one but 0."""
 
 
 def check_values(options: ModelOptions) -> None:
@@ -38,14 +38,14 @@ def check_values(options: ModelOptions) -> None:
             raise ConfigError(msg)
     for flag, number, least in (
         ("max-tokens", options.max_tokens, 1),
-        ("thinking-tokens", options.thinking_tokens, LEAST_THINKING),
+        ("thinking-tokens", options.thinking_tokens or LEAST_THINKING, LEAST_THINKING),
         ("max-retries", options.max_retries, 0),
     ):
         if number is not None and number < least:
-            msg = f"--{flag} must be at least {least}, got {number}"
+            msg = f"--{flag} must be at least {least}{', or 0' if least > 1 else ''}, got {number}"
             raise ConfigError(msg)
     if options.thinking_tokens and options.max_tokens and options.thinking_tokens >= options.max_tokens:
-        msg = f"--thinking-tokens {options.thinking_tokens} leave nothing of --max-tokens {options.max_tokens}"
+        msg = f"--thinking-tokens ({options.thinking_tokens}) must be less than --max-tokens ({options.max_tokens})"
         raise ConfigError(msg)
     if options.reasoning_effort is not None and not re.fullmatch(r"\w+", options.reasoning_effort):
         msg = f"--reasoning-effort must be one word, like low or high, got {options.reasoning_effort!r}"

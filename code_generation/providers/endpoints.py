@@ -37,8 +37,6 @@ class Endpoint:
     ignore the other in silence, or refuse it; so does a model of OpenAI with the older one."""
     headers: Mapping[str, str] = field(default_factory=dict)
     """Sent with every call; a value `$NAME` is the environment variable NAME."""
-    unsupported: frozenset[str] = frozenset()
-    """Fields of `Sampling` that its dialect has and this service does not."""
     limits: Limits = NO_LIMITS
 
 
@@ -60,7 +58,7 @@ ENDPOINTS = {
     "openrouter": Endpoint("chat", "https://openrouter.ai/api/v1", "OPENROUTER_API_KEY"),
     "deepseek": Endpoint("chat", "https://api.deepseek.com", "DEEPSEEK_API_KEY"),
     "groq": Endpoint("chat", "https://api.groq.com/openai/v1", "GROQ_API_KEY", NEWER),
-    "mistral": Endpoint("chat", "https://api.mistral.ai/v1", "MISTRAL_API_KEY", unsupported=frozenset({"seed"})),
+    "mistral": Endpoint("chat", "https://api.mistral.ai/v1", "MISTRAL_API_KEY"),
     "xai": Endpoint("chat", "https://api.x.ai/v1", "XAI_API_KEY"),
     "fireworks": Endpoint("chat", "https://api.fireworks.ai/inference/v1", "FIREWORKS_API_KEY"),
     "vllm": Endpoint("chat", "http://127.0.0.1:8000/v1", None),
@@ -88,7 +86,7 @@ class ModelOptions:
     base_url: str | None = None
     """Address of a service of one's own; needs no key unless --api-key-env names one."""
     dialect: str | None = None
-    """How the address is asked: chat (the default), responses or messages."""
+    """How the address is asked: chat, responses or messages; default: as the provider table says, else chat."""
     api_key_env: str | None = None
     """Environment variable that holds the key."""
     model_config: Path | None = None
@@ -104,7 +102,7 @@ class ModelOptions:
     reasoning_effort: str | None = None
     """How hard a reasoning model thinks: none, minimal, low, medium, high, ... as the model knows it."""
     thinking_tokens: int | None = None
-    """Tokens that a model may think, where it takes a number; at least 1024, less than --max-tokens."""
+    """Tokens that a model may think, where it takes a number: at least 1024 and less than --max-tokens; 0: none."""
     no_stream: bool = False
     """Ask for whole answers instead of streams."""
     rpm: float | None = None
@@ -176,7 +174,7 @@ def choose_model(
     if provider in OFFLINE:
         return chosen
     endpoint = _endpoint_of(provider, options, entry, endpoints)
-    _check_sayable(sampling, provider, endpoint)
+    _check_sayable(sampling, endpoint)
     return replace(
         chosen,
         endpoint=endpoint,
@@ -294,17 +292,22 @@ def _endpoint_of(
         check_variable(options.api_key_env, "--api-key-env")
     if options.base_url:  # another address than the service's own: its key and headers must not go there unasked
         check_base_url(options.base_url, "--base-url")
-        dialect = options.dialect or endpoint.dialect
-        endpoint = replace(endpoint, base_url=options.base_url, dialect=dialect, api_key_env=None, headers={})
+        endpoint = replace(endpoint, base_url=options.base_url, api_key_env=None, headers={})
     elif provider == "custom":
         msg = "provider 'custom' needs an address: --base-url, or base_url in the registry file"
         raise ConfigError(msg)
-    elif options.dialect not in {None, endpoint.dialect}:
-        other = "; openai-responses is the other one" if (provider, options.dialect) == ("openai", "responses") else ""
-        msg = f"{provider} is asked in {endpoint.dialect}: --dialect goes with an address (--base-url){other}"
+    elif endpoint.base_url is None and options.dialect not in {None, endpoint.dialect}:  # its SDK asks elsewhere
+        other = " (openai-responses speaks responses)" if provider == "openai" else ""
+        msg = f"{provider} speaks {endpoint.dialect}, not {options.dialect}{other}: give --base-url with --dialect"
         raise ConfigError(msg)
+    dialect = options.dialect or endpoint.dialect
+    base_url = endpoint.base_url
+    if base_url and dialect == "messages":  # its path begins with /v1, those of the others come after it
+        base_url = base_url.rstrip("/").removesuffix("/v1")
     return replace(
         endpoint,
+        dialect=dialect,
+        base_url=base_url,
         api_key_env=options.api_key_env or endpoint.api_key_env,
         headers={**endpoint.headers, **entry.headers},
         max_tokens_name=entry.max_tokens_name or endpoint.max_tokens_name,
@@ -323,20 +326,11 @@ def _sampling_of(options: ModelOptions) -> Sampling:
     )
 
 
-def _check_sayable(sampling: Sampling, provider: str, endpoint: Endpoint) -> None:
+def _check_sayable(sampling: Sampling, endpoint: Endpoint) -> None:
     """Refuse a parameter that the dialect has no word for: what is asked for is never left out in silence."""
     given = {name for name in Sampling.__struct_fields__ if name != "extra" and getattr(sampling, name) is not None}
-    if not given:
-        return
-    try:
-        dialect = resolve("dialect", endpoint.dialect, WIRE_DIALECTS)
-    except ModuleNotFoundError:
-        dialect = None
-    for who, lacks in (
-        (endpoint.dialect, getattr(dialect, "unsupported", frozenset())),
-        (provider, endpoint.unsupported),
-    ):
-        if missing := sorted(given & lacks):
-            flag = "--sampling-seed" if missing[0] == "seed" else f"--{missing[0].replace('_', '-')}"
-            msg = f"{who} has no {missing[0].replace('_', ' ')}: leave it out ({flag}, or the model's entry)"
-            raise ConfigError(msg)
+    dialect = resolve("dialect", endpoint.dialect, WIRE_DIALECTS) if given else None
+    for name in sorted(given & getattr(dialect, "unsupported", frozenset())):
+        flag = "--sampling-seed" if name == "seed" else f"--{name.replace('_', '-')}"
+        msg = f"{endpoint.dialect} has no {name.replace('_', ' ')}: leave it out ({flag}, or the model's entry)"
+        raise ConfigError(msg)
