@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
+from pathlib import Path
+
 import pytest
 
-from code_generation.config import Limits, Prices
+from code_generation.config import EndpointEntry, Limits, ModelEntry, Prices
 from code_generation.doctor import _key_names
 from code_generation.errors import ConfigError, UnknownName
 from code_generation.models import Request, Sampling
-from code_generation.providers import ENDPOINTS, OFFLINE, WIRE_DIALECTS, ModelOptions, choose_model
+from code_generation.providers import DIALECTS, ENDPOINTS, OFFLINE, ModelOptions, choose_model
 from code_generation.tables import resolve
 
+PAGE = Path(__file__).parents[1] / "docs/models.md"
 CHOICES = [
     ({"model": "openai:gpt-x"}, ("openai", "gpt-x", "sk-1")),
     ({"model": "gpt-x"}, ("openai", "gpt-x", "sk-1")),
@@ -149,11 +153,11 @@ VALUES = {"temperature": 0.5, "top_p": 0.5, "max_tokens": 9, "sampling_seed": 7,
           "thinking_tokens": 2048}  # fmt: skip
 
 
-@pytest.mark.parametrize("dialect", WIRE_DIALECTS)
+@pytest.mark.parametrize("dialect", DIALECTS)
 @pytest.mark.parametrize("name", VALUES)
 def test_no_parameter_is_left_out_in_silence(dialect, name):
     """Each parameter changes the body that each dialect builds, or is refused by name."""
-    spoken = resolve("dialect", dialect, WIRE_DIALECTS)
+    spoken = resolve("dialect", dialect, DIALECTS)
     options = ModelOptions(model="m", base_url="http://h/v1", dialect=dialect, **{name: VALUES[name]})
     if name.removeprefix("sampling_") in spoken.unsupported:
         with pytest.raises(ConfigError, match=rf"{dialect} has no .*--{name.replace('_', '-')}"):
@@ -295,7 +299,7 @@ def test_one_address_for_all_dialects(url):
 def test_every_row_of_the_table(name):
     """A row speaks a dialect that there is; a key never goes over an open line; own servers need none."""
     row = ENDPOINTS[name]
-    assert row.dialect in WIRE_DIALECTS and name not in OFFLINE
+    assert row.dialect in DIALECTS and name not in OFFLINE
     if row.base_url is None:
         assert name in {"openai", "openai-responses", "anthropic", "custom"}
     else:
@@ -306,3 +310,36 @@ def test_every_row_of_the_table(name):
 def test_doctor_knows_every_key():
     """The variable of every row is among those that doctor looks for."""
     assert {row.api_key_env for row in ENDPOINTS.values()} - {None} <= set(_key_names())
+
+
+def test_the_page_has_the_table():
+    """docs/models.md lists every provider with its dialect, address and key, and nothing else."""
+    text = PAGE.read_text(encoding="utf-8").partition("## Providers")[2].partition("\n## ")[0]
+    rows = [line for line in text.splitlines() if line.startswith("| `")]
+    asked = {name: f"`{row.base_url}`" if row.base_url else "the SDK's" for name, row in ENDPOINTS.items()}
+    asked["custom"] = "`--base-url`"
+    assert rows == [
+        f"| `{name}` | `{row.dialect}` | {asked[name]} | {f'`{row.api_key_env}`' if row.api_key_env else 'none'} |"
+        for name, row in ENDPOINTS.items()
+    ]
+
+
+def test_the_example_of_the_page_works(tmp_path):
+    """The registry file that docs/models.md shows chooses a model, by name and by alias."""
+    text = PAGE.read_text(encoding="utf-8").partition("```toml\n")[2].partition("```")[0]
+    keys = {"LAB_KEY": "k-1", "LAB_PROJECT": "p"}
+    for name, model in (("thinker", "MODEL"), ("t", "MODEL"), ("lab:ANY-MODEL", "ANY-MODEL")):
+        choice = choose_model(ModelOptions(model=name, model_config=registry(tmp_path, text)), keys)
+        assert (choice.provider, choice.model, choice.limits.rpm, choice.headers["X-Project"]) == (
+            "lab",
+            model,
+            300,
+            "p",
+        )
+
+
+def test_the_page_names_every_key():
+    """Every key that a registry file may hold is explained in docs/models.md."""
+    text = PAGE.read_text(encoding="utf-8")
+    for kind in (ModelEntry, EndpointEntry, Prices, Limits):
+        assert [f.name for f in fields(kind) if f"`{f.name}`" not in text] == []

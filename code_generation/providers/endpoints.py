@@ -41,13 +41,11 @@ class Endpoint:
 
 
 DIALECTS = {
-    "chat": "code_generation.providers.chat:ChatProvider",
-}
-WIRE_DIALECTS = {
     "chat": "code_generation.providers.chat_dialect:DIALECT",
     "responses": "code_generation.providers.responses_dialect:DIALECT",
     "messages": "code_generation.providers.messages_dialect:DIALECT",
 }
+WIRE_DIALECTS = DIALECTS
 NEWER = "max_completion_tokens"
 ENDPOINTS = {
     "openai": Endpoint("chat", None, "OPENAI_API_KEY", NEWER),
@@ -212,8 +210,8 @@ def _known_endpoints(registry: Registry, path: Path | None) -> dict[str, Endpoin
 
 
 def _check_dialect(name: str, place: str = "") -> None:
-    if name not in WIRE_DIALECTS and ":" not in name:
-        raise UnknownName("dialect", name, WIRE_DIALECTS, place)
+    if name not in DIALECTS and ":" not in name:
+        raise UnknownName("dialect", name, DIALECTS, place)
 
 
 def _entry_of(options: ModelOptions, registry: Registry, endpoints: Mapping[str, Endpoint]) -> ModelEntry | None:
@@ -329,7 +327,7 @@ def _sampling_of(options: ModelOptions) -> Sampling:
 def _check_sayable(sampling: Sampling, endpoint: Endpoint) -> None:
     """Refuse a parameter that the dialect has no word for: what is asked for is never left out in silence."""
     given = {name for name in Sampling.__struct_fields__ if name != "extra" and getattr(sampling, name) is not None}
-    dialect = resolve("dialect", endpoint.dialect, WIRE_DIALECTS) if given else None
+    dialect = resolve("dialect", endpoint.dialect, DIALECTS) if given else None
     for name in sorted(given & getattr(dialect, "unsupported", frozenset())):
         flag = "--sampling-seed" if name == "seed" else f"--{name.replace('_', '-')}"
         msg = f"{endpoint.dialect} has no {name.replace('_', ' ')}: leave it out ({flag}, or the model's entry)"
