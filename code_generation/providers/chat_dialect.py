@@ -172,7 +172,8 @@ class ChatEvents:
         for call in entries(message.get("tool_calls")):
             call.pop("index", None)  # says which fragments belong together
         choice = {"index": 0, "finish_reason": None, **finish(self._choice), "message": message}
-        return {**self._top, "object": "chat.completion", "choices": [choice] if message or self._choice else []}
+        top = {k: v for k, v in self._top.items() if k != "obfuscation"}  # padding of the chunks
+        return {**top, "object": "chat.completion", "choices": [choice] if message or self._choice else []}
 
 
 DIALECT = ChatDialect()

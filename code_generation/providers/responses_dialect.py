@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from code_generation.errors import ProviderError
 from code_generation.literals import lift_digit_limit
 from code_generation.models import Usage
 from code_generation.providers.reading import (
@@ -161,8 +160,7 @@ class ResponsesEvents:
         elif kind == "error" or "error" in event:
             raise stream_error(event.get("error") or event)
         elif kind == "response.failed":
-            said = fields(event.get("response")).get("error")
-            raise stream_error(said) if said else ProviderError("the response failed, without a reason")
+            raise stream_error(fields(event.get("response")).get("error"))
 
     def body(self) -> JsonValue:
         """The whole object. Some services leave items out of it, or the encrypted part of reasoning."""
