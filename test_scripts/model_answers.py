@@ -27,7 +27,7 @@ class Answers:
         self.options = options
         lines = Path(options.problems).read_text("utf-8").splitlines() if options.problems else []
         self.problems = [json.loads(line) for line in lines if line.strip()]
-        self.known: dict[str, dict | None] = {}
+        self.known: dict[bytes, dict | None] = {}
         self.cache = PromptCache()
         self.random = random.Random(options.seed)  # noqa: S311 - faults, not secrets
         self.number = 0
@@ -40,12 +40,13 @@ class Answers:
 
     def problem_of(self, first: str) -> dict | None:
         """The problem whose statement stands in the first user message; of several, the longest."""
-        if first not in self.known:
+        digest = hashlib.blake2b(first.encode("utf-8", "surrogatepass"), digest_size=16).digest()
+        if digest not in self.known:
             if len(self.known) > MANY:
                 self.known.clear()
             found = [p for p in self.problems if p["problem"].strip() in first]
-            self.known[first] = max(found, key=lambda p: len(p["problem"]), default=None)
-        return self.known[first]
+            self.known[digest] = max(found, key=lambda p: len(p["problem"]), default=None)
+        return self.known[digest]
 
     def text(self, turn: int, problem: dict | None) -> str:
         """The text of an answer: right, or wrong as the mode and the turn want it."""
@@ -199,7 +200,7 @@ class Ledger:
         return hashlib.blake2b((path + canonical(kept)).encode(), digest_size=16).digest()
 
     def admit(self, digest: bytes) -> None:
-        """An answer is being made."""
+        """An answer is going to be made, whether or not it will arrive."""
         self.admitted += 1
         self.asked_of[digest] += 1
 

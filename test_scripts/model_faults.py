@@ -22,6 +22,7 @@ PARTLY = (
 )  # fmt: skip
 ODD = ("content_filter", "length", "refusal", "window", "no_usage", "parts", "blank")
 FAULTS = (*ERRORS, *NOTHING, *PARTLY, *ODD)
+REFUSING = {*ERRORS, "html", "empty", "redirect"}  # no answer was ever going to be made
 AT_ONCE = {
     "rate_limit",
     "rate_limit_bare",
@@ -45,7 +46,7 @@ async def fail(request: web.Request, fault: str, headers: dict[str, str]) -> web
     if fault == "reset":
         reset(request)
     if fault == "hang":
-        await asyncio.sleep(3600)
+        await hang(request)
     if fault == "drip":
         response = web.StreamResponse(headers={**headers, "Content-Type": "application/json"})
         await response.prepare(request)
@@ -53,6 +54,12 @@ async def fail(request: web.Request, fault: str, headers: dict[str, str]) -> web
             await response.write(b" ")
             await asyncio.sleep(0.05)
     return web.Response()
+
+
+async def hang(request: web.Request) -> None:
+    """Say nothing until the client has gone."""
+    while request.transport and not request.transport.is_closing():  # noqa: ASYNC110 - it has no event for this
+        await asyncio.sleep(0.1)
 
 
 def reset(request: web.Request) -> None:
@@ -91,7 +98,7 @@ async def send_partly(
         pieces = pieces[: max(1, len(pieces) // 2)]
     response = await send(request, pieces, headers)
     if fault == "hang_midway":
-        await asyncio.sleep(3600)
+        await hang(request)
     if fault == "reset_midway":
         await asyncio.sleep(0.02)  # what was sent arrives
         reset(request)

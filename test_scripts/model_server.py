@@ -22,10 +22,11 @@ import sys
 import urllib.request
 from collections import Counter, deque
 from contextlib import contextmanager
+from copy import deepcopy
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from aiohttp import web
+from aiohttp import ClientError, ClientSession, ClientTimeout, web
 
 from test_scripts import wire_chat, wire_messages, wire_responses
 from test_scripts.buckets import Limited, Limits
@@ -35,6 +36,7 @@ from test_scripts.model_faults import (
     HTML,
     NOTHING,
     PARTLY,
+    REFUSING,
     fail,
     partial_body,
     partial_stream,
@@ -57,13 +59,16 @@ class ModelServer:
 
     def __init__(self, options: argparse.Namespace) -> None:
         self.options = options
+        self.at_first = deepcopy(vars(options))
         self.answers = Answers(options)
-        self.limits = Limits(options)
         self.forget()
         self.under_way = 0
 
     def forget(self) -> None:
-        """Start counting anew."""
+        """Start counting anew, with the options of the command line."""
+        vars(self.options).update(deepcopy(self.at_first))
+        self.answers.prepare()
+        self.limits = Limits(self.options)
         self.ledger = Ledger()
         self.bodies: deque[dict] = deque(maxlen=self.options.keep_bodies)
         self.keys: deque[str] = deque(maxlen=self.options.keep_bodies)
@@ -100,30 +105,44 @@ class ModelServer:
         problem = self.answers.problem_of(asked.first)
         answer = self.answers.answer(asked, problem)
         limited = self.limits.admit(answer.tokens.input + answer.tokens.output)
+        headers = self.headers(dialect)  # as of now, as services tell it
         if limited:
-            return self.refuse(dialect, *self.limited(dialect, body, limited))
+            return self.refuse(dialect, self.limited(dialect, body, limited), "limited", headers | self.later(limited))
         fault = self.answers.next_fault(problem)
+        digest = self.ledger.digest(request.path, body)
+        if fault not in REFUSING:
+            self.ledger.admit(digest)
         if fault not in AT_ONCE:
             await asyncio.sleep(self.options.latency + self.options.jitter * self.answers.random.random())
         if fault in ERRORS:
-            after = {"Retry-After": f"{self.options.retry_after:g}"} if fault == "rate_limit" else {}
-            return self.refuse(dialect, self.error_of(dialect, body, fault), fault, after)
+            if fault == "rate_limit" and not self.options.no_retry_after:
+                headers["Retry-After"] = f"{self.options.retry_after:g}"
+            return self.refuse(dialect, self.error_of(dialect, body, fault), fault, headers)
         self.statuses[fault or "ok"] += 1
         if fault in NOTHING:
-            self.ledger.refused += fault in {"html", "empty", "redirect"}
-            return await fail(request, fault, self.headers(dialect))
+            self.ledger.refused += fault in REFUSING
+            return await fail(request, fault, headers)
         if asked.explicit or self.options.auto_cache:
             answer = self.answers.cached(answer, asked)
-        return await self.deliver(request, dialect, body, odd(answer, fault, asked, self.options), fault)
+        answer = odd(answer, fault, asked, self.options)
+        response = await self.deliver(request, dialect, body, answer, fault, headers)
+        if fault not in PARTLY:
+            self.settle(request, digest, answer)
+        return response
+
+    def settle(self, request: web.Request, digest: bytes, answer: Answer) -> None:
+        """Count an answer whose last byte has gone out, if anyone was there."""
+        if request.transport is None or request.transport.is_closing():
+            self.ledger.abandoned += 1
+        else:
+            tokens = None if answer.fault == "no_usage" else answer.tokens
+            self.ledger.sell(digest, tokens, cost_of(answer) if self.options.cost else 0.0)
 
     async def deliver(
-        self, request: web.Request, dialect: Any, body: dict, answer: Answer, fault: str | None
+        self, request: web.Request, dialect: Any, body: dict, answer: Answer, fault: str | None, headers: dict[str, str]
     ) -> web.StreamResponse:
-        """Send an answer, whole or in the way of the fault; once its last byte has gone out it is sold."""
+        """Send an answer to its last byte, or in the way of the fault."""
         options = self.options
-        digest = self.ledger.digest(request.path, body)
-        self.ledger.admit(digest)
-        headers = self.headers(dialect)
         if body.get("stream"):
             headers |= {"Content-Type": "text/event-stream; charset=utf-8", "Cache-Control": "no-cache"}
             events = dialect.events(body, answer, options)
@@ -140,11 +159,6 @@ class ModelServer:
             response = web.Response(body=whole, headers=headers)
             await response.prepare(request)
         await response.write_eof()
-        if request.transport is None or request.transport.is_closing():
-            self.ledger.abandoned += 1
-        else:
-            tokens = None if answer.fault == "no_usage" else answer.tokens
-            self.ledger.sell(digest, tokens, cost_of(answer) if options.cost else 0.0)
         return response
 
     def extras_of(self, body: dict) -> Any:
@@ -171,11 +185,11 @@ class ModelServer:
         found = dialect.WORDS.get(fault) or ERRORS[fault][dialect.SIDE]
         return found._replace(message=found.message.replace("{model}", str(body.get("model"))))
 
-    def limited(self, dialect: Any, body: dict, limit: Limited) -> tuple[Complaint, str, dict[str, str]]:
-        """What is said to a request above the limits, and what it is counted as."""
+    def limited(self, dialect: Any, body: dict, limit: Limited) -> Complaint:
+        """What is said to a request above the limits."""
         found = self.error_of(dialect, body, "rate_limit")
         if dialect.SIDE:
-            return found, "limited", self.retry_after(limit)
+            return found
         short = {"requests": "RPM", "tokens": "TPM"}[limit.what]
         where = f"for {body.get('model')} in organization org-test on {limit.what} per min ({short})"
         if limit.seconds == math.inf:
@@ -183,23 +197,21 @@ class ModelServer:
         else:
             used = f"Limit {limit.limit}, Requested {limit.asked}"
             said = f"Rate limit reached {where}: {used}. Please try again in {limit.seconds:.3f}s."
-        return found._replace(message=said, type=limit.what), "limited", self.retry_after(limit)
+        return found._replace(message=said, type=limit.what)
 
-    def retry_after(self, limit: Limited) -> dict[str, str]:
-        """Whole seconds, at least one."""
+    def later(self, limit: Limited) -> dict[str, str]:
+        """When to come back: whole seconds, at least one."""
         if self.options.no_retry_after or limit.seconds == math.inf:
             return {}
         return {"Retry-After": str(max(1, math.ceil(limit.seconds)))}
 
     def refuse(
-        self, dialect: Any, complaint: Complaint, counted_as: str, more: dict[str, str] | None = None
+        self, dialect: Any, complaint: Complaint, counted_as: str, headers: dict[str, str] | None = None
     ) -> web.Response:
         """An error of the service."""
         self.statuses[counted_as] += 1
         self.ledger.refused += 1
-        headers = self.headers(dialect)
-        if not self.options.no_retry_after:
-            headers |= more or {}
+        headers = headers or self.headers(dialect)
         return web.json_response(dialect.error(complaint), status=complaint.status, headers=headers)
 
     def headers(self, dialect: Any) -> dict[str, str]:
@@ -236,7 +248,7 @@ class ModelServer:
         return web.json_response(found)
 
     async def change(self, request: web.Request) -> web.Response:
-        """`POST /control`: other options from now on, by their names; `reset` starts counting anew."""
+        """`POST /control`: other options from now on, by their names; `reset` first forgets all that was."""
         wanted = await request.json()
         if wanted.pop("reset", False):
             self.forget()
@@ -244,7 +256,8 @@ class ModelServer:
             if not hasattr(self.options, name):
                 return web.json_response({"error": f"no option {name}"}, status=400)
             setattr(self.options, name, value)
-        self.answers.prepare()
+        if {"fault", "random_fault"} & wanted.keys():
+            self.answers.prepare()
         if RATES & wanted.keys():
             self.limits = Limits(self.options)
         return web.json_response({})
@@ -265,10 +278,27 @@ class Served:
             return json.load(response)
 
     def change(self, **options) -> None:
-        """Other options from now on; `fault` starts its list anew, `reset=True` starts counting anew."""
+        """Other options from now on; `reset=True` first forgets what was asked and what was changed."""
         body = json.dumps(options).encode()
         with urllib.request.urlopen(f"{self.root}/control", data=body, timeout=30):  # noqa: S310 - loopback
             pass
+
+    def post(self, dialect: str, body: dict, *, times: int = 1, gap: float = 0.0, timeout: float = 10.0, **headers):
+        """Status, headers and text of answers as they come over the socket, or the error's name; each `gap` s later."""
+
+        async def one(client, n):
+            await asyncio.sleep(gap * n)
+            try:
+                async with client.post(f"{self.url}/{dialect}", json=body, headers=headers) as response:
+                    return response.status, response.headers, await response.text()
+            except (ClientError, TimeoutError) as error:
+                return type(error).__name__, {}, ""
+
+        async def run():
+            async with ClientSession(timeout=ClientTimeout(total=timeout)) as client:
+                return await asyncio.gather(*[one(client, n) for n in range(times)])
+
+        return asyncio.run(run())
 
 
 @contextmanager
