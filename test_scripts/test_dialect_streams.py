@@ -147,11 +147,12 @@ def failed(**error) -> dict:
         (CHAT, "error", {"message": "Bad"}, None, "Bad"),
         (CHAT, "", {"error": "Worse"}, None, "Worse"),
         (CHAT, "", {"error": {"message": "You exceeded", "code": "insufficient_quota"}}, AuthFailed, "You exceeded"),
+        (CHAT, "", {"error": {"message": "Your input was flagged", "code": 403}}, RequestRejected, "flagged"),
         (CHAT, "", {"choices": [{"error": {"code": 529, "message": "Full"}}]}, Overloaded, "Full"),
         (RESPONSES, "error", {"type": "error", "code": "server_error", "message": "Oh", "param": None}, None, "Oh"),
         (RESPONSES, "error", {"type": "error", "error": {"code": "rate_limit", "message": "y"}}, RateLimited, "y"),
         (RESPONSES, "", {"error": {"message": "Bare"}}, None, "Bare"),
-        (RESPONSES, "response.failed", failed(), None, "no reason"),
+        (RESPONSES, "response.failed", failed(), None, "nothing"),
         (RESPONSES, "", failed(code="invalid_prompt", message="z"), RequestRejected, "z"),
         (RESPONSES, "", failed(code="context_length_exceeded"), ContextOverflow, "context"),
         (MESSAGES, "error", {"error": {"type": "overloaded_error", "message": "Overloaded"}}, Overloaded, "Overloaded"),
@@ -166,7 +167,7 @@ def test_an_error_within_a_stream_is_raised(dialect, name, data, kind, said):
         dialect.open_events().add(name, json.dumps(data))
     assert type(error.value) is (kind or ProviderError)
     assert said in str(error.value)
-    assert len(str(error.value)) < 400
+    assert len(str(error.value)) < 500
     if kind is None:
         assert (error.value.kind, error.value.retryable) == ("server_error", True)
 

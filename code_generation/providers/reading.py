@@ -7,17 +7,11 @@ import math
 from json.scanner import make_scanner
 from typing import TYPE_CHECKING, Any
 
-from code_generation.errors import (
-    AuthFailed,
-    ContextOverflow,
-    Overloaded,
-    ProviderError,
-    RateLimited,
-    RequestRejected,
-)
+from code_generation.errors import ProviderError, RequestRejected
 from code_generation.json_pieces import loads
 from code_generation.literals import shorten
 from code_generation.models import Completion, Usage
+from code_generation.providers.faults import refusal_of, status_inside, translate
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -165,26 +159,10 @@ def _read_slowly(data: str) -> JsonValue:
 
 def stream_error(said: JsonValue) -> ProviderError:
     """The error for what an event of a stream reports: `{"type": "overloaded_error", "message": "Overloaded"}`."""
-    error = fields(said)
-    codes = [str(error[k]).lower() for k in ("code", "type") if isinstance(error.get(k), str | int)]
-    words = text(error.get("message")) or text(said) or ", ".join(codes) or "no reason given"
-    message = f"the service broke off its answer: {shorten(words, 300)}"
-    if codes and codes[0] not in words:
-        message += f" ({codes[0]})"
-    for signs, kind in _KINDS:
-        if any(sign in code for sign in signs for code in codes):
-            return kind(message)
-    return ProviderError(message, kind="server_error")
-
-
-_KINDS: list[tuple[tuple[str, ...], type[ProviderError]]] = [
-    (("insufficient_quota", "authentication", "permission", "billing"), AuthFailed),
-    (("overloaded", "529", "503"), Overloaded),
-    (("rate_limit", "429"), RateLimited),
-    (("context_length", "context_window", "string_above_max"), ContextOverflow),
-    (("invalid_prompt", "invalid_request", "policy"), RequestRejected),
-]
-"""Which error a code means; codes of 503 and 529 are what gateways pass on of a service that has too much to do."""
+    body = {"error": said}
+    status = status_inside(body) or 500
+    error = translate(status, body, {}, address="a stream of the service", model="")
+    return error if refusal_of(status, body) is None else RequestRejected(str(error))
 
 
 class Pieces(list[str]):
