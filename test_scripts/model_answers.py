@@ -29,12 +29,13 @@ class Answers:
         self.problems = [json.loads(line) for line in lines if line.strip()]
         self.known: dict[bytes, dict | None] = {}
         self.cache = PromptCache()
-        self.random = random.Random(options.seed)  # noqa: S311 - faults, not secrets
+        self.moods = random.Random(options.seed)  # noqa: S311 - latencies, not secrets
         self.number = 0
         self.prepare()
 
     def prepare(self) -> None:
         """Take the faults from the options."""
+        self.random = random.Random(self.options.seed)  # noqa: S311 - faults, not secrets
         self.faults = self.options.fault
         self.odds = [(name, float(odds)) for name, _, odds in (f.partition("=") for f in self.options.random_fault)]
 

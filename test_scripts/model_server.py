@@ -113,7 +113,7 @@ class ModelServer:
         if fault not in REFUSING:
             self.ledger.admit(digest)
         if fault not in AT_ONCE:
-            await asyncio.sleep(self.options.latency + self.options.jitter * self.answers.random.random())
+            await asyncio.sleep(self.options.latency + self.options.jitter * self.answers.moods.random())
         if fault in ERRORS:
             if fault == "rate_limit" and not self.options.no_retry_after:
                 headers["Retry-After"] = f"{self.options.retry_after:g}"

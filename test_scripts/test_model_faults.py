@@ -148,8 +148,12 @@ def test_odd_answers(fresh, fault, chat, responses, messages, stream):
 
 def test_random_faults(fresh):
     """Faults at random come as often as was asked for, and the same for the same seed."""
-    fresh.change(random_fault=["server_error=0.3", "overloaded=0.1"])
-    statuses = Counter(status for status, _, _ in fresh.post("chat/completions", CHAT, times=300))
+    found = []
+    for seed in (1, 1, 2):
+        fresh.change(reset=True, seed=seed, random_fault=["server_error=0.3", "overloaded=0.1"])
+        found.append(Counter(status for status, _, _ in fresh.post("chat/completions", CHAT, times=300)))
+    statuses = found[0]
+    assert (found[1] == statuses, found[2] == statuses) == (True, False)
     assert 50 < statuses[500] < 130
     assert 10 < statuses[529] < 55
     assert statuses[200] == 300 - statuses[500] - statuses[529]
@@ -202,7 +206,7 @@ def test_the_rate_holds_over_the_wire(fresh):
     passed = sum(status == 200 for status, _, _ in found)
     seen = fresh.seen(brief=True)
     allowed = 10 + 40 * (seen["last_at"] - seen["first_at"])
-    assert allowed - 4 <= passed <= allowed + 2
+    assert 0.6 * allowed <= passed <= allowed + 4
     assert (seen["statuses"], seen["refused"]) == ({"ok": passed, "limited": 100 - passed}, 100 - passed)
     _, headers, text = next(f for f in found if f[0] == 429)
     error = json.loads(text)["error"]
@@ -236,7 +240,7 @@ def test_anthropics_headers(fresh):
     assert (limits, headers["Retry-After"], "request-id" in headers) == (["30", "0"], "2", True)
     for _, headers, _ in found:
         reset = datetime.fromisoformat(headers["anthropic-ratelimit-requests-reset"]).timestamp()
-        assert before + 1.5 < reset < time.time() + 3.1
+        assert before + 1 < reset < time.time() + 3.1
 
 
 def test_counts_of_what_was_sold(fresh):
