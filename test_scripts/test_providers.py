@@ -17,8 +17,8 @@ from code_generation.errors import (
 from code_generation.jsonl import encode
 from code_generation.models import Message, Request, Sampling
 from code_generation.providers import ModelOptions, choose_model, open_provider
-from test_scripts.model_server import serving
 from test_scripts.conftest import function_problem
+from test_scripts.model_server import serving
 
 
 def ask(
