@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 
+from test_scripts.batch_server import add_batch_options
 from test_scripts.model_faults import FAULTS
 
 NUMBERS = [
@@ -71,4 +72,5 @@ def read_options() -> argparse.Namespace:
     parser.add_argument("--fault", action="append", default=[], choices=FAULTS, help="one request each, in order")
     parser.add_argument("--reject-style", choices=STYLES, default="parameter", help="how --reject is put")
     parser.add_argument("--refusal-category", default="cyber", help="of refusals in Messages; `none` for null")
+    add_batch_options(parser)
     return parser.parse_args()

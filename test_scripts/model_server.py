@@ -29,6 +29,7 @@ from typing import TYPE_CHECKING, Any
 from aiohttp import ClientError, ClientSession, ClientTimeout, web
 
 from test_scripts import wire_chat, wire_messages, wire_responses
+from test_scripts.batch_server import Batches
 from test_scripts.buckets import Limited, Limits
 from test_scripts.model_answers import Answers, Ledger, odd
 from test_scripts.model_faults import (
@@ -61,6 +62,7 @@ class ModelServer:
         self.options = options
         self.at_first = deepcopy(vars(options))
         self.answers = Answers(options)
+        self.batches = Batches(self)
         self.forget()
         self.under_way = 0
 
@@ -68,6 +70,7 @@ class ModelServer:
         """Start counting anew, with the options of the command line."""
         vars(self.options).update(deepcopy(self.at_first))
         self.answers.prepare()
+        self.batches.forget()
         self.limits = Limits(self.options)
         self.ledger = Ledger()
         self.bodies: deque[dict] = deque(maxlen=self.options.keep_bodies)
@@ -241,6 +244,7 @@ class ModelServer:
             "statuses": self.statuses,
             "under_way": self.under_way,
             "most_under_way": self.most_under_way,
+            **self.batches.report(),
             **self.ledger.report(),
         }
         if "brief" not in request.query:
@@ -324,6 +328,7 @@ async def serve(options: argparse.Namespace) -> None:
     server = ModelServer(options)
     app = web.Application(client_max_size=1 << 30)
     app.add_routes([web.post(path, server.complete) for path in DIALECTS])
+    app.add_routes(server.batches.routes())
     app.add_routes([web.get("/v1/models", server.models), web.get("/html", server.html)])
     app.add_routes([web.get("/control", server.control), web.post("/control", server.change)])
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=0)
