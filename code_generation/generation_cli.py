@@ -6,50 +6,29 @@ Exit codes: 0 done · 1 finished, but something asked for was not got · 2 usage
 from __future__ import annotations
 
 import asyncio
-import os
-import signal
 import sys
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
-import cyclopts
 from cyclopts import App, Parameter
 
 from code_generation import __version__
-from code_generation.config import read_toml
-from code_generation.errors import CodeGenerationError, ConfigError, UnknownName
+from code_generation.command_line import DONE, INTERRUPTED, NOT_ALL, fill_in, run_app
+from code_generation.errors import ConfigError
 from code_generation.grader import GraderOptions, open_grader
 from code_generation.grading import GradeOptions, check_claims, grade_file, read_candidates, read_claims
+from code_generation.interruption import resume_command
 from code_generation.jsonl import encode, print_error
 from code_generation.loaders import LoadOptions, dataset_of
 from code_generation.preprocess.proposals import ExtractionOptions
 from code_generation.providers import ModelOptions
 from code_generation.results import check_writable, refuse_to_replace
-from code_generation.run import PromptOptions, RunSummary, ScrapeOptions, ScrapeRun, resume_command
+from code_generation.run import PromptOptions, ScrapeOptions, ScrapeRun
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from cyclopts.argument import ArgumentCollection
-
-DONE, NOT_ALL, USAGE, INTERRUPTED = 0, 1, 2, 130
-
-ALIASES = {
-    "--timeout": "--timeout-s",
-    "--num-problems": "--limit",
-    "--max-problems": "--limit",
-    "--start-idx": "--start",
-    "--random-seed": "--seed",
-    "--force-regenerate": "--force",
-}
-"""What other systems of the field call our flags."""
-
-RESUMED = {"demo", "scrape", "grade"}
-"""Commands that go on where they stopped; the others write their output whole or not at all."""
-NOT_FROM_ENVIRONMENT = {("preprocess", "--model")}
-"""A model that is set for other commands is not paid here unasked."""
+    from code_generation.run_summary import RunSummary
 
 Flat = Parameter(name="*")
 """Fields of an options class become flags; their docstrings are the help."""
@@ -384,6 +363,62 @@ def verify(
     return NOT_ALL if counts["broken"] else DONE
 
 
+journal = App(name="journal", help="The answers that a run has paid for, OUT.journal.jsonl beside its results.")
+app.command(journal)
+
+
+@journal.command
+def show(out: Annotated[Path, Parameter(name="OUT")], /, *, problem: str | None = None) -> int:
+    """List the answers of a run, a line each.
+
+    Example: `codegen journal show solutions.jsonl`
+
+    Args:
+        out: Result file of the run, or its journal.
+        problem: Show the answers of this problem only, in full.
+    """
+    from code_generation.journal_tools import render_entries  # noqa: PLC0415
+
+    for line in render_entries(out, problem):
+        print(line)
+    return DONE
+
+
+@journal.command
+def check(out: Annotated[Path, Parameter(name="OUT")], /) -> int:
+    """Read every answer of a run. Exit status 1 where a line is broken.
+
+    Example: `codegen journal check solutions.jsonl`
+
+    Args:
+        out: Result file of the run, or its journal.
+    """
+    from code_generation.journal_tools import check_entries  # noqa: PLC0415
+
+    counts, faults = check_entries(out)
+    for fault in faults:
+        print(fault)
+    print(f"{counts['answers']} answers: {counts['finished']} of finished conversations, {counts['open']} of others; "
+          f"{counts['twice']} stand twice, {counts['broken']} lines are broken")  # fmt: skip
+    return NOT_ALL if faults else DONE
+
+
+@journal.command
+def compact(out: Annotated[Path, Parameter(name="OUT")], /) -> int:
+    """Drop what a run that goes on does not need: answers of conversations that have their row, and broken lines.
+
+    Example: `codegen journal compact solutions.jsonl`
+
+    Args:
+        out: Result file of the run, or its journal.
+    """
+    from code_generation.journal_tools import compact as compact_journal  # noqa: PLC0415
+
+    done = compact_journal(out)
+    print(f"{done.kept} answers kept, {done.dropped} dropped: {done.bytes_before:,} -> {done.bytes_after:,} bytes")
+    return DONE
+
+
 @app.command
 def export(
     results: Annotated[list[Path], Parameter(name="RESULTS")], /, *,
@@ -407,78 +442,12 @@ def export(
     return DONE
 
 
-# ------------------------------------------------------------------------------------------------ the door
-
-
-def _config_file(_app: App, commands: tuple[str, ...], arguments: ArgumentCollection) -> None:
-    """Values for flags that were not typed: from the file that --config names, section by command; then the
-    environment.
-
-    CODEGEN_MODEL sets --model, CODEGEN_BASE_URL sets --base-url, and so on.
-    """
-    by_flag = {name: a for a in arguments for name in a.names if name.startswith("--")}
-    config = by_flag.get("--config")
-    values: dict[str, Any] = {}
-    if config is not None and config.tokens:
-        path = Path(config.tokens[0].value)
-        table = read_toml(path)
-        if not isinstance(table.get(commands[-1]), dict):
-            msg = f"config file {path} has no [{commands[-1]}] section; it has: {', '.join(table) or 'nothing'}"
-            raise ConfigError(msg)
-        values = table[commands[-1]]
-        known = {name[2:].replace("-", "_") for name in by_flag}
-        if unknown := sorted(k for k in values if k.replace("-", "_") not in known):
-            raise UnknownName(f"key in {path}", unknown[0], known)
-    for flag, argument in by_flag.items():
-        key = flag[2:].replace("-", "_")
-        value = next((v for k, v in values.items() if k.replace("-", "_") == key), None)
-        if value is None and (commands[-1], flag) not in NOT_FROM_ENVIRONMENT:
-            value = _environment(os.environ, key)
-        if not argument.tokens and value is not None and flag not in {"--config", "--help", "--version"}:
-            for item in value if isinstance(value, list) else [value]:
-                text = str(item).lower() if isinstance(item, bool) else str(item)
-                argument.append(cyclopts.Token(keyword=flag, value=text, source="config"))
-
-
-def _environment(environment: Mapping[str, str], key: str) -> str | None:
-    return environment.get(f"CODEGEN_{key.upper()}") or None
-
-
-app.config = (_config_file,)
+app.config = (fill_in,)
 
 
 def run_command(*arguments: str) -> NoReturn:
     """Run one command line and exit with its status; mistakes are one line, never a traceback."""
-    tokens = [_canonical(a) for a in arguments]
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends like Ctrl-C: with everything cleaned up
-    try:
-        status = app(tokens, exit_on_error=False, print_error=False, result_action="return_value")
-    except cyclopts.CycloptsError as e:
-        print_error(f"codegen: {' '.join(str(e).split())} Try: codegen {_command(tokens)}--help")
-        status = USAGE
-    except CodeGenerationError as e:
-        print_error(f"codegen: {e}")
-        status = USAGE
-    except BrokenPipeError:  # the reader of our output has gone, `codegen validate F | head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        status = NOT_ALL
-    except OSError as e:
-        print_error(f"codegen: {e}")
-        status = USAGE
-    except (KeyboardInterrupt, asyncio.CancelledError):
-        again = "this resumes" if tokens and tokens[0] in RESUMED else "nothing was written; this starts again"
-        print_error(f"interrupted; {again}: {resume_command()}")
-        status = INTERRUPTED
-    sys.exit(status if isinstance(status, int) else DONE)
-
-
-def _canonical(argument: str) -> str:
-    flag, equals, value = argument.partition("=")
-    return f"{ALIASES.get(flag, flag)}{equals}{value}"
-
-
-def _command(tokens: list[str]) -> str:
-    return f"{tokens[0]} " if tokens and tokens[0] in app else ""
+    run_app(app, *arguments)
 
 
 def _write_text(path: Path, text: str) -> None:

@@ -18,8 +18,8 @@ second a twentieth of the syncs.
 
 
 class GroupWriter:
-    """Appends lines. A line is written before `append` waits for the first time, so that a kill or a cancellation
-    does not lose it; it is on disk when `append` returns.
+    r"""Appends lines. A line is with the system as soon as `append` waits for the first time, so that a kill or a
+    cancellation does not lose it; it is on disk when `append` returns.
 
         async with GroupWriter(path) as rows:
             await rows.append(b'{"a": 1}\\n')
@@ -32,8 +32,8 @@ class GroupWriter:
         self._syncs: set[asyncio.Task[None]] = set()
         self._broken: ConfigError | None = None
 
-    async def append(self, line: bytes) -> None:
-        """Write one line, its newline included, and wait until it is on disk.
+    def write(self, line: bytes) -> asyncio.Future[None]:
+        """Write one line, its newline included; the future is done when it is on disk, and may be dropped.
 
         Raises:
             ConfigError: the disk is full or gone; after a failed sync every later call fails too.
@@ -46,7 +46,11 @@ class GroupWriter:
             sync = asyncio.create_task(self._sync(self._group))
             self._syncs.add(sync)
             sync.add_done_callback(self._syncs.discard)
-        await asyncio.shield(self._group)
+        return self._group
+
+    async def append(self, line: bytes) -> None:
+        """`write`, and wait until it is on disk."""
+        await asyncio.shield(self.write(line))
 
     async def _sync(self, group: asyncio.Future[None]) -> None:
         await asyncio.sleep(GROUP_S)

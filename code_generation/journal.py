@@ -14,6 +14,7 @@ starts again asks the same questions and finds the answers here.
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import mmap
 import re
@@ -147,7 +148,8 @@ class Journal:
             msg = f"{path} is there already and is no journal of answers; move it away"
             raise ConfigError(msg)
 
-    def __len__(self) -> int:
+    @property
+    def count(self) -> int:
         """How many answers it holds."""
         return len(self._places)
 
@@ -161,17 +163,20 @@ class Journal:
             return _entry(self._rows.file.read_at(start, int(head[1]) if head else 0), key)
         return None
 
-    async def keep(self, entry: dict[str, JsonValue]) -> None:
-        """Write an answer down: a kill can't take it any more once this has begun to wait, nor a power cut once it
-        returns.
+    def write(self, entry: dict[str, JsonValue]) -> asyncio.Future[None]:
+        """Write an answer down: from now on a kill can't take it any more, nor a power cut once the future is done.
 
         Raises:
             ConfigError: the disk is full or gone.
         """
-        start, key = self._rows.file.size, str(entry["key"])
-        written = self._rows.append(encode_entry(entry))
-        self._places[_short(key)] = start
-        await written
+        start = self._rows.file.size
+        written = self._rows.write(encode_entry(entry))
+        self._places[_short(str(entry["key"]))] = start
+        return written
+
+    async def keep(self, entry: dict[str, JsonValue]) -> None:
+        """`write`, and wait until it is on disk."""
+        await asyncio.shield(self.write(entry))
 
     async def close(self) -> None:
         """Put everything on disk and close; an empty file is taken away."""

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
 import time
+from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Self
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+
     from rich.progress import Progress as Bar
     from rich.progress import TaskID
 
@@ -38,6 +42,10 @@ class Progress:
     def step(self, note: str = "") -> None:
         """One more is done."""
         self.done += 1
+        self.show(note)
+
+    def show(self, note: str = "") -> None:
+        """Say how far it is; for jobs in which nothing may be done for minutes."""
         if self._bar is not None and self._task is not None:
             rate = self.done / max(time.monotonic() - self._started, 1e-9)
             self._bar.update(self._task, completed=self.done, note=f"{rate:.2g}/s, {note}")
@@ -61,3 +69,21 @@ class Progress:
         """Take the bar away."""
         if self._bar is not None:
             self._bar.stop()
+
+
+@asynccontextmanager
+async def ticking(show: Callable[[], None], every_s: float = 1.0) -> AsyncIterator[None]:
+    """Within it `show` is called again and again."""
+
+    async def tick() -> None:
+        while True:
+            await asyncio.sleep(every_s)
+            show()
+
+    ticks = asyncio.create_task(tick())
+    try:
+        yield
+    finally:
+        ticks.cancel()
+        with suppress(asyncio.CancelledError):
+            await ticks

@@ -153,6 +153,15 @@ class PromptSet:
         for prompt_id, values in FEEDBACK_VALUES.items():
             self.library.get("feedback", prompt_id).check(values)
 
+    def all(self) -> dict[str, Prompt]:
+        """Every prompt that a run may use: `{"system/helpful_coder": ..., "generation/basic.function": ..., ...}`."""
+        opening = {
+            f"generation/{self.prompt_id}.{variant}": self.library.get("generation", self.prompt_id, variant)
+            for variant in ("function", "program")
+        }
+        feedback = {f"feedback/{prompt_id}": self.library.get("feedback", prompt_id) for prompt_id in FEEDBACK_VALUES}
+        return {f"system/{self.system_prompt_id}": self.system, **opening, **feedback}
+
     def metadata(self, problem: ProblemView) -> dict[str, str]:
         """Ids and hashes for the row."""
         return {

@@ -8,7 +8,18 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from code_generation.errors import BadRow
-    from code_generation.models import CodeProblem, Completion, ExecutionResult, GenerationResult, Program, Request
+    from code_generation.models import (
+        CodeProblem,
+        Completion,
+        ExecutionResult,
+        GenerationResult,
+        Grade,
+        JsonValue,
+        Limits,
+        Mode,
+        Program,
+        Request,
+    )
 
 
 class Loader(Protocol):
@@ -32,9 +43,22 @@ class Provider(Protocol):
 
         Raises:
             ConversationOver: there will be none; what is there is the result.
-            AuthFailed: no call of this run can succeed.
+            Hopeless: no call of this run can succeed.
+            Stopping: `stop` was called before there was an answer.
             ProviderError: no answer; `retryable` says whether asking again can help.
         """
+        ...
+
+    def stop(self) -> None:
+        """Ask nothing any more; calls under way are waited for, and answers that are there already still come."""
+        ...
+
+    def status(self) -> str:
+        """How it is doing, in a few words for people; empty where there is nothing to say."""
+        ...
+
+    def report(self) -> dict[str, JsonValue]:
+        """What its calls came to, for the run's manifest; empty where there is nothing to say."""
         ...
 
     async def close(self) -> None:
@@ -72,6 +96,18 @@ class Executor(Protocol):
         Raises:
             ExecutorError: the box failed in a way that another try can't mend.
         """
+        ...
+
+
+class Grader(Protocol):
+    """Judges candidates; isolation, re-runs and calibration live behind it."""
+
+    async def grade(self, problem: CodeProblem, code: str, *, mode: Mode | None = None) -> Grade:
+        """Judge one candidate over all tests of its problem; a box that failed is the verdict `infra`."""
+        ...
+
+    def limits(self, problem: CodeProblem) -> Limits:
+        """The limits under which a problem's tests run."""
         ...
 
 

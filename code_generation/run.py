@@ -4,48 +4,37 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import shlex
-import signal
-import sys
-import threading
-from collections import Counter
-from dataclasses import dataclass, field
+import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from code_generation.audit.quarantine import quarantine_path, quarantined
-from code_generation.errors import (
-    AuthFailed,
-    CodeGenerationError,
-    ConfigError,
-    ConversationOver,
-    DataError,
-    ProviderError,
-    SandboxUnavailable,
-)
-from code_generation.grader import GraderOptions, TestExecutionGrader, open_grader
-from code_generation.jsonl import JsonlWriter, keep_backup, print_error, read_objects
+from code_generation.errors import CodeGenerationError, ConfigError, DataError
+from code_generation.grader import GraderOptions, open_grader
+from code_generation.interruption import interruptible
+from code_generation.jsonl import print_error
 from code_generation.loaders.jsonl import read_problems, read_runnable
-from code_generation.models import GenerationResult, Sampling
-from code_generation.progress import Progress
+from code_generation.models import GenerationResult
+from code_generation.progress import Progress, ticking
 from code_generation.prompts import PromptLibrary, PromptSet, opening_messages
 from code_generation.providers import ModelOptions, choose_model, open_provider
-from code_generation.records import to_json_object
-from code_generation.results import done_keys, unsolved_path
-from code_generation.scraper import Criterion, Failed, SolvePolicy, scrape, solve
+from code_generation.results import unsolved_path
+from code_generation.run_files import RunFiles, RunPaths, open_run_files
+from code_generation.run_manifest import describe_model, describe_options, describe_prompts
+from code_generation.run_summary import RunSummary
+from code_generation.scraper import Criterion, SolvePolicy, scrape, solve
+from code_generation.spans import collecting
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import AsyncIterator, Callable, Iterator
 
-    from code_generation.models import CodeProblem, Completion, Request
-    from code_generation.protocols import Provider
+    from code_generation.models import CodeProblem, JsonValue
+    from code_generation.protocols import Grader, Provider
     from code_generation.providers import ModelChoice
 
-
-GIVE_UP_AFTER = 3
-"""Problems that fail for want of an answer, before any was had, after which a run is given up."""
-GIVE_UP_LATER = 20
-"""The same in a row, once there have been answers."""
+    OnResult = Callable[[GenerationResult, dict[str, float]], None]
+    """Gets a row and the seconds it took: in all (`total`) and by `spans.Part`."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,71 +96,6 @@ class ScrapeOptions:
         return given[0][1] if given else "all"
 
 
-@dataclass
-class RunSummary:
-    """What a run did."""
-
-    total: int
-    """Conversations asked for: problems times samples."""
-    done_before: int
-    satisfied: int = 0
-    verified: int = 0
-    unsolved: int = 0
-    repaired: int = 0
-    """Solved after at least one feedback."""
-    turns: int = 0
-    tokens: int = 0
-    failures: Counter[str] = field(default_factory=Counter)
-    """Error texts of problems that a broken tool left without a result."""
-    failed_in_a_row: int = 0
-    """Failures since the last result."""
-    refused: int = 0
-    """Conversations that a model's refusal ended."""
-    interrupted: bool = False
-
-    @property
-    def left(self) -> int:
-        """Conversations without a result."""
-        return self.total - self.done_before - self.satisfied - self.unsolved
-
-    def count(self, result: GenerationResult) -> None:
-        """Add one finished problem."""
-        self.failed_in_a_row = 0
-        self.refused += result.generation_metadata.get("ended") == "refused"
-        self.satisfied += result.satisfied
-        self.unsolved += not result.satisfied
-        self.verified += result.verified
-        self.repaired += result.satisfied and len(result.attempts) > 1
-        self.turns += len(result.attempts)
-        self.tokens += (result.usage.input_tokens or 0) + (result.usage.output_tokens or 0)
-
-    def note(self) -> str:
-        """The counts in a few words."""
-        parts = [f"{self.satisfied} solved", f"{self.unsolved} unsolved"]
-        if self.refused:
-            parts.append(f"{self.refused} refused")
-        if self.failures:
-            parts.append(f"{self.failures.total()} errors")
-        if self.tokens:
-            parts.append(f"{self.tokens:,} tokens")
-        return ", ".join(parts)
-
-
-class _BoundedProvider:
-    """A provider with at most so many calls at a time."""
-
-    def __init__(self, inner: Provider, limit: int) -> None:
-        self.inner, self.name, self.model = inner, inner.name, inner.model
-        self._slots = asyncio.Semaphore(limit)
-
-    async def complete(self, request: Request) -> Completion:
-        async with self._slots:
-            return await self.inner.complete(request)
-
-    async def close(self) -> None:
-        await self.inner.close()
-
-
 @dataclass(frozen=True)
 class ScrapeRun:
     """Everything a run needs, checked before anything is spent."""
@@ -224,7 +148,7 @@ class ScrapeRun:
         choice = choose_model(model, need_key=need_key)
         policy = SolvePolicy(
             prompts=chosen,
-            sampling=Sampling(temperature=choice.temperature, max_tokens=choice.max_tokens),
+            sampling=choice.sampling,
             max_turns=options.max_turns,
             criterion=options.wanted(),
         )
@@ -237,6 +161,96 @@ class ScrapeRun:
         messages = opening_messages(problem.view(), self.policy.prompts)
         return "\n\n".join(f"[{m.role}]\n{m.content}" for m in messages)
 
+    @property
+    def paths(self) -> RunPaths:
+        """Where it keeps what."""
+        return RunPaths(self.source, self.out, self.unsolved, journaled=self.choice.endpoint is not None)
+
+    def describe(self) -> dict[str, JsonValue]:
+        """Everything that decides about the run, for its manifest."""
+        return {
+            "model": describe_model(self.choice),
+            "prompts": describe_prompts(self.policy.prompts),
+            "options": describe_options(self.options) | {"criterion": self.policy.criterion},
+            "grading": describe_options(self.grading),
+        }
+
+    async def run(self, on_result: OnResult | None = None) -> RunSummary:
+        """Work until all problems have a row, or a SIGINT has let the calls under way finish. `on_result` is told of each
+        row that is written.
+
+        Raises:
+            ConfigError, DataError, SandboxUnavailable, Hopeless: the run can't work; rows and answers so far stay.
+        """
+        if self.options.force:
+            self.paths.set_aside()
+        async with open_run_files(self.paths, self.describe()) as files:
+            self._tell_of_others(files)
+            async with self._open_provider(files) as provider, open_grader(self.grading) as grader:
+                return await self._work(files, provider, grader, on_result)
+
+    @contextlib.asynccontextmanager
+    async def _open_provider(self, files: RunFiles) -> AsyncIterator[Provider]:
+        known = {p.problem_id: p for p in read_problems(self.source)} if self.choice.provider == "scripted" else {}
+        limit = self.options.max_concurrent_requests or self.options.max_concurrent
+        provider = open_provider(
+            self.choice, self.model, known, max_concurrent=limit, journal=files.journal, log=files.log
+        )
+        try:
+            yield provider
+        finally:
+            files.facts["calls"] = provider.report()
+            await provider.close()
+
+    def _tell_of_others(self, files: RunFiles) -> None:
+        """Which rows of earlier sessions were made with another model or other prompts."""
+        mine = (self.choice.model, self.policy.prompts.prompt_id, self.policy.prompts.system_prompt_id)
+        others = {made: n for made, n in files.made_by.items() if made != mine}
+        if others:
+            said = "; ".join(f"{n} rows are of model {m}, prompts {p} and {s}" for (m, p, s), n in others.items())
+            print_error(f"{said}; their problems count as done")
+
+    async def _work(self, files: RunFiles, provider: Provider, grader: Grader, on_result: OnResult | None) -> RunSummary:
+        """Solve what has no row yet."""
+        samples = range(self.options.samples_per_problem)
+        before = sum((i, sample) in files.done for i in self.ids for sample in samples)
+        summary = RunSummary(total=len(self.ids) * len(samples), done_before=before)
+        stopped = asyncio.Event()
+        hopeless: CodeGenerationError | None = None
+
+        def stop() -> None:
+            stopped.set()
+            provider.stop()
+
+        async def solve_one(problem: CodeProblem, sample_index: int) -> GenerationResult:
+            started = time.monotonic()
+            with collecting() as seconds:
+                result = await solve(problem, provider, grader, self.policy, sample_index)
+                await files.append(result)
+            if on_result is not None:
+                on_result(result, {**seconds, "total": time.monotonic() - started})
+            return result
+
+        def note() -> str:
+            return ", ".join(part for part in (summary.note(), provider.status()) if part)
+
+        work = scrape(self._pairs(files.done), solve_one, max_concurrent=self.options.max_concurrent, stop=stopped)
+        with Progress("scrape", summary.total - before) as progress, interruptible(stop, STOPPING):
+            async with ticking(lambda: progress.show(note())), contextlib.aclosing(work) as results:
+                async for result in results:
+                    if isinstance(result, GenerationResult):
+                        summary.count(result)
+                        progress.step(note())
+                    elif error := summary.count_failure(result):
+                        hopeless = hopeless or error
+                        stop()
+        files.facts["counts"] = summary.facts()
+        if hopeless is not None:
+            raise hopeless
+        summary.interrupted = stopped.is_set() and summary.left > 0
+        files.status = "interrupted" if summary.interrupted else "finished"
+        return summary
+
     def _pairs(self, done: set[tuple[str, int]]) -> Iterator[tuple[CodeProblem, int]]:
         wanted = set(self.ids)
         for problem in read_problems(self.source):
@@ -245,57 +259,8 @@ class ScrapeRun:
                     if (problem.problem_id, sample) not in done:
                         yield problem, sample
 
-    def _open_provider(self) -> Provider:
-        known = {p.problem_id: p for p in read_problems(self.source)} if self.choice.provider == "scripted" else {}
-        limit = self.options.max_concurrent_requests or self.options.max_concurrent
-        return _BoundedProvider(open_provider(self.choice, self.model, known), limit)
 
-    async def run(self) -> RunSummary:
-        """Work until all problems have a row, or the first SIGINT has let those under way finish.
-
-        Raises:
-            ConfigError, DataError, SandboxUnavailable, AuthFailed: the run can't work; rows written so far stay.
-        """
-        provider = self._open_provider()
-        try:
-            async with open_grader(self.grading) as grader:
-                return await self._write(provider, grader)
-        finally:
-            await provider.close()
-
-    async def _write(self, provider: Provider, grader: TestExecutionGrader) -> RunSummary:
-        if self.options.force:
-            with JsonlWriter(self.out), JsonlWriter(self.unsolved):  # not under the hands of another run
-                for path in (self.out, self.unsolved):
-                    if backup := keep_backup(path):
-                        print_error(f"{path} kept as {backup}")
-        stop = asyncio.Event()
-        with JsonlWriter(self.out) as solved, JsonlWriter(self.unsolved) as unsolved, _interruptible(stop):
-            done = done_keys((self.out, self.unsolved))
-            if others := _other_settings((self.out, self.unsolved), self.choice.model, self.policy.prompts):
-                print_error(f"{others}; their problems count as done")
-            every = [(i, s) for i in self.ids for s in range(self.options.samples_per_problem)]
-            summary = RunSummary(total=len(every), done_before=sum(key in done for key in every))
-
-            async def solve_one(problem: CodeProblem, sample_index: int) -> GenerationResult:
-                result = await solve(problem, provider, grader, self.policy, sample_index)
-                (solved if result.satisfied else unsolved).append(to_json_object(result))  # before anything can cancel
-                return result
-
-            hopeless: CodeGenerationError | None = None
-            work = scrape(self._pairs(done), solve_one, max_concurrent=self.options.max_concurrent, stop=stop)
-            with Progress("scrape", summary.total - summary.done_before) as progress:
-                async with contextlib.aclosing(work) as results:
-                    async for result in results:
-                        if isinstance(result, GenerationResult):
-                            summary.count(result)
-                        elif hopeless := _note_failure(result, summary):
-                            stop.set()
-                        progress.step(summary.note())
-            if hopeless is not None:
-                raise hopeless
-            summary.interrupted = stop.is_set() and summary.left > 0
-            return summary
+STOPPING = "stopping: answers under way are waited for and kept; interrupt again to stop at once"
 
 
 def _ids(source: Path, options: ScrapeOptions) -> list[str]:
@@ -314,66 +279,3 @@ def _ids(source: Path, options: ScrapeOptions) -> list[str]:
             msg = f"all problems of {source} are quarantined"
             raise DataError(msg)
     return ids[: options.limit]
-
-
-def _other_settings(paths: Iterable[Path], model: str, prompts: PromptSet) -> str:
-    """Which rows of an earlier run were made with another model or other prompts; empty where none were."""
-    wanted = (model, prompts.prompt_id, prompts.system_prompt_id)
-    found: Counter[tuple[str, ...]] = Counter()
-    for path in paths:
-        for _, row in read_objects(path, torn_tail=True):
-            made = row["generation_metadata"]
-            found[tuple(str(made.get(k)) for k in ("model", "prompt_id", "system_prompt_id"))] += 1
-    del found[wanted]
-    return "; ".join(f"{n} rows are of model {m}, prompts {p} and {s}" for (m, p, s), n in found.items())
-
-
-def _note_failure(failed: Failed, summary: RunSummary) -> CodeGenerationError | None:
-    """Count a tool's failure. Returns it where it shows that no further problem can succeed: then the run stops.
-
-    Raises:
-        CodeGenerationError: it is such a one and nothing has been answered yet, so that there is nothing to wait for.
-    """
-    error = failed.error
-    summary.failures[str(error)] += 1
-    if isinstance(error, ProviderError) and not isinstance(error, ConversationOver) and not summary.turns:
-        again = error.retryable and summary.failures.total() < GIVE_UP_AFTER
-        if not again:
-            raise error
-    summary.failed_in_a_row += 1
-    if isinstance(error, AuthFailed | SandboxUnavailable | ConfigError):  # the last: rows can't be written any more
-        return error
-    if isinstance(error, ProviderError) and summary.failed_in_a_row >= GIVE_UP_LATER:
-        return error
-    if summary.failures[str(error)] == 1:
-        print_error(f"{failed.problem_id}: {error}")
-    return None
-
-
-@contextlib.contextmanager
-def _interruptible(stop: asyncio.Event) -> Iterator[None]:
-    """Within it the first SIGINT or SIGTERM sets `stop`, a second one cancels the running task."""
-    loop, task = asyncio.get_running_loop(), asyncio.current_task()
-
-    def interrupt() -> None:
-        if stop.is_set() and task is not None:
-            task.cancel()
-            return
-        stop.set()
-        print_error("stopping: problems under way are finished first; interrupt again to stop at once")
-
-    numbers = (signal.SIGINT, signal.SIGTERM) if threading.current_thread() is threading.main_thread() else ()
-    for number in numbers:
-        loop.add_signal_handler(number, interrupt)
-    try:
-        yield
-    finally:
-        for number in numbers:
-            loop.remove_signal_handler(number)
-
-
-def resume_command() -> str:
-    """The command line as it was typed: the same again resumes."""
-    program = Path(sys.argv[0])
-    start = ["codegen"] if program.name == "codegen" else ["python", "-m", f"code_generation.{program.stem}"]
-    return shlex.join([*start, *(a for a in sys.argv[1:] if a != "--force")])

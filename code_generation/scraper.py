@@ -7,6 +7,8 @@ import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from msgspec import structs
+
 from code_generation import __version__
 from code_generation.certificate import certify
 from code_generation.errors import CodeGenerationError, ConversationOver, SandboxLost
@@ -14,13 +16,13 @@ from code_generation.extract import extract_code
 from code_generation.models import SCHEMA, Attempt, GenerationResult, Request, Sampling, Usage
 from code_generation.prompts import PromptSet, feedback_message, opening_messages
 from code_generation.records import to_json_object
+from code_generation.spans import span
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
 
-    from code_generation.grader import TestExecutionGrader
     from code_generation.models import CodeProblem, Completion, Grade, Message
-    from code_generation.protocols import Provider
+    from code_generation.protocols import Grader, Provider
 
 Criterion = Literal["all", "public", "private", "public-not-private"]
 
@@ -33,6 +35,11 @@ class SolvePolicy:
     sampling: Sampling
     max_turns: int = 10
     criterion: Criterion = "all"
+
+    def sampling_of(self, sample_index: int) -> Sampling:
+        """The parameters of one sample: each has a seed of its own."""
+        seed = self.sampling.seed
+        return self.sampling if seed is None else structs.replace(self.sampling, seed=seed + sample_index)
 
     def satisfied_by(self, grade: Grade | None) -> bool:
         """Whether a grade ends the conversation well; an empty side of the tests counts as passed."""
@@ -50,7 +57,7 @@ class SolvePolicy:
 
 
 async def solve(
-    problem: CodeProblem, provider: Provider, grader: TestExecutionGrader, policy: SolvePolicy, sample_index: int = 0
+    problem: CodeProblem, provider: Provider, grader: Grader, policy: SolvePolicy, sample_index: int = 0
 ) -> GenerationResult:
     """Ask, find the code, run it, tell what failed, ask again, until satisfied or out of turns.
 
@@ -59,10 +66,11 @@ async def solve(
     """
     view = problem.view()
     messages, attempts, ended = opening_messages(view, policy.prompts), list[Attempt](), ""
+    sampling = policy.sampling_of(sample_index)
     while not ended:
         request = Request(
-            messages=messages, sampling=policy.sampling, problem_id=problem.problem_id,
-            sample_index=sample_index, turn=len(attempts),
+            messages=messages, sampling=sampling, problem_id=problem.problem_id,
+            sample_index=sample_index, turn=len(attempts), last_turn=len(attempts) + 1 >= policy.max_turns,
         )  # fmt: skip
         try:
             completion = await provider.complete(request)
@@ -73,9 +81,10 @@ async def solve(
             break
         messages = [*messages, completion.message]
         code = extract_code(completion.text, view)
-        grade = None if code is None else await grader.grade(problem, code)
-        if code is not None and grade is not None and grade.verdict == "pass" and grade.mode != "isolated":
-            grade = await grader.grade(problem, code, mode="isolated")  # what is called verified was run isolated
+        with span("execution"):
+            grade = None if code is None else await grader.grade(problem, code)
+            if code is not None and grade is not None and grade.verdict == "pass" and grade.mode != "isolated":
+                grade = await grader.grade(problem, code, mode="isolated")  # what is called verified was run isolated
         if grade is not None and grade.verdict == "infra":
             raise SandboxLost(next(o.error for o in grade.outcomes if o.status == "infra_error"))
         attempts.append(_attempt(completion, code, grade))
@@ -148,6 +157,7 @@ def _attempt(completion: Completion, code: str | None, grade: Grade | None) -> A
         latency_s=round(completion.latency_s, 3),
         finish_reason=completion.finish_reason,
         refusal=completion.refusal,
+        changed=completion.changed,
     )
 
 
@@ -156,7 +166,7 @@ def _result(
     messages: list[Message],
     attempts: list[Attempt],
     provider: Provider,
-    grader: TestExecutionGrader,
+    grader: Grader,
     policy: SolvePolicy,
     sample_index: int,
     ended: str,
@@ -172,7 +182,7 @@ def _result(
             "provider": provider.name,
             "temperature": policy.sampling.temperature,
             **policy.prompts.metadata(problem.view()),
-            "sampling": to_json_object(policy.sampling),
+            "sampling": to_json_object(policy.sampling_of(sample_index)),
             "sample_index": sample_index,
             "criterion": policy.criterion,
             "max_turns": policy.max_turns,
@@ -200,6 +210,7 @@ def total_usage(usages: list[Usage]) -> Usage:
         input_tokens=total([u.input_tokens for u in usages]),
         output_tokens=total([u.output_tokens for u in usages]),
         cached_input_tokens=total([u.cached_input_tokens for u in usages]),
+        cache_write_tokens=total([u.cache_write_tokens for u in usages]),
         reasoning_tokens=total([u.reasoning_tokens for u in usages]),
     )
 

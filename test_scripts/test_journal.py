@@ -45,7 +45,7 @@ def keep(path, *entries):
         async with Journal(path) as journal:
             for e in entries:
                 await journal.keep(e)
-            return len(journal)
+            return journal.count
 
     return asyncio.run(run())
 
@@ -176,7 +176,7 @@ async def one(journal, number):
     print(number, flush=True)
 async def run():
     async with Journal(Path(sys.argv[1])) as journal:
-        for start in range(len(journal), 10**9, 8):
+        for start in range(journal.count, 10**9, 8):
             await asyncio.gather(*(one(journal, n) for n in range(start, start + 8)))
 asyncio.run(run())
 """

@@ -14,7 +14,7 @@ from contextlib import aclosing
 import pytest
 
 from code_generation.concurrency import in_order
-from code_generation.errors import AuthFailed, ConfigError, DataError, ProviderError, UnknownName
+from code_generation.errors import AuthFailed, ConfigError, ServiceDown, UnknownName
 from code_generation.grader import GraderOptions, open_grader
 from code_generation.models import CodeProblem, TestCase
 from code_generation.preprocess.proposals import ExtractionOptions, answers_path, read_answer
@@ -230,9 +230,9 @@ def test_a_service_that_does_not_work(tmp_path):
     with serving(text=ANSWER, fault=["auth"]) as server, pytest.raises(AuthFailed):
         ask(tmp_path, problems, base_url=server.url, extraction={"max_concurrent": 1})
     with serving(text=ANSWER, fault=["server_error"], forever=True) as server:
-        with pytest.raises(ProviderError):
+        with pytest.raises(ServiceDown):
             ask(tmp_path, problems, base_url=server.url, extraction={"max_concurrent": 1})
-        assert server.seen()["requests"] == 3
+        assert server.seen()["requests"] == 6
     assert len(answers(tmp_path)) == 1
 
 
@@ -271,5 +271,5 @@ def test_a_file_that_holds_something_else(tmp_path):
     """Answers are not appended to a file of problems."""
     path = answers_path(tmp_path / "out.jsonl")
     path.write_text(json.dumps(to_json_object(problem(0))) + "\n")
-    with pytest.raises(DataError, match="line 1 is no answer"):
+    with pytest.raises(ConfigError, match="no journal of answers"):
         ask(tmp_path, [problem(0)], base_url="http://127.0.0.1:9")

@@ -63,8 +63,10 @@ def test_only_what_was_asked_for_is_sent(plain):
     ask(plain.url, sampling=Sampling(temperature=0.0, max_tokens=9, seed=7))
     bare, full = plain.seen()["bodies"][-2:]
     messages = [{"role": "system", "content": "Be helpful."}, {"role": "user", "content": "Hi"}]
-    assert bare == {"messages": messages, "model": "m"}
-    assert full == bare | {"temperature": 0.0, "max_completion_tokens": 9, "seed": 7}
+    assert bare == {"messages": messages, "model": "m", "stream": True, "stream_options": {"include_usage": True}}
+    assert full == bare | {"temperature": 0.0, "max_tokens": 9, "seed": 7}
+    ask(plain.url, no_stream=True)
+    assert plain.seen()["bodies"][-1] == {"messages": messages, "model": "m"}
 
 
 def test_the_key_goes_where_it_was_asked_to_go(plain, monkeypatch):

@@ -1,5 +1,5 @@
 """Examples that a model finds in a statement. Each answer is on disk before it is used, so that none is paid for twice:
-`OUT.answers.jsonl` beside the output, a row an answer.
+`OUT.answers.jsonl` beside the output is a journal (see `journal`).
 
 The model is shown a `ProblemView` only. What it says is data: it is read as JSON or as literals, and is a proposal, no
 test; see `public_tests`.
@@ -7,27 +7,24 @@ test; see `public_tests`.
 
 from __future__ import annotations
 
-import asyncio
 import re
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path  # noqa: TC003 - the command line reads the annotations
 from typing import TYPE_CHECKING, Any, Literal, Self
 
-from code_generation.certificate import sha256_text
-from code_generation.errors import AuthFailed, ConfigError, ConversationOver, DataError, ProviderError
-from code_generation.jsonl import JsonlWriter, decode, encode, keep_backup, print_error, read_objects
+from code_generation.errors import ConfigError, DataError, Hopeless, ProviderError
+from code_generation.journal import Journal
+from code_generation.jsonl import JsonlWriter, decode, keep_backup, print_error
 from code_generation.literals import from_json, read_literal, to_json
-from code_generation.models import Completion, Message, Request, Sampling
+from code_generation.models import Message, Request
 from code_generation.prompts import PromptLibrary
 from code_generation.providers import choose_model, open_provider
-from code_generation.records import from_json_object, to_json_object
-from code_generation.run import GIVE_UP_AFTER, GIVE_UP_LATER
 from code_generation.statements.calls import read_arguments
 from code_generation.statements.examples import Example
 
 if TYPE_CHECKING:
-    from code_generation.models import JsonValue, ProblemView
+    from code_generation.models import JsonValue, ProblemView, Sampling
     from code_generation.prompts import Prompt
     from code_generation.protocols import Provider
     from code_generation.providers import ModelOptions
@@ -61,71 +58,27 @@ def answers_path(output: Path) -> Path:
     return output.with_name(f"{output.name}.answers.jsonl")
 
 
-class Answers:
-    """The answers that were paid for, by the hash of the question; one run at a time writes to them."""
-
-    def __init__(self, path: Path) -> None:
-        """Open or create the file.
-
-        Raises:
-            ConfigError: it can't be written. DataError: it holds something else.
-        """
-        self.path = path
-        self._rows = JsonlWriter(path)
-        self._known: dict[str, Completion] = {}
-        try:
-            for number, row in read_objects(path):
-                self._known[str(row.get("key"))] = self._completion(number, row)
-        except DataError:
-            self._rows.close()
-            raise
-
-    def _completion(self, number: int, row: dict[str, Any]) -> Completion:
-        try:
-            return from_json_object(row.get("completion"), Completion)
-        except DataError:
-            msg = f"{self.path}: line {number} is no answer of a model, so answers can't be kept there; move it away"
-            raise DataError(msg) from None
-
-    def get(self, key: str) -> Completion | None:
-        """The answer to a question that was asked before."""
-        return self._known.get(key)
-
-    def keep(self, key: str, completion: Completion, about: dict[str, JsonValue]) -> None:
-        """Write an answer down; it is on disk when this returns."""
-        self._rows.append({"key": key, **about, "completion": to_json_object(completion)})
-        self._known[key] = completion
-
-    def close(self) -> None:
-        """Close the file."""
-        self._rows.close()
-
-
 class Extraction:
     """A model that is asked for examples: `propose` for each problem."""
 
     def __init__(
-        self, provider: Provider, prompts: dict[Form, Prompt], sampling: Sampling, answers: Answers | None
+        self, provider: Provider, prompts: dict[Form, Prompt], sampling: Sampling, journal: Journal | None
     ) -> None:
-        """Ask a provider; without `answers` nothing is kept."""
+        """Ask a provider; without a journal nothing is kept."""
         self.model = f"{provider.name}:{provider.model}"
         self.prompts = prompts
-        self.counts: Counter[str] = Counter()
-        """`asked` now, `kept` from an earlier run, `unreadable`, `refused`, `failed`."""
         self.failures: Counter[str] = Counter()
         """Texts of the provider's errors."""
-        self._provider, self._sampling, self._answers = provider, sampling, answers
-        self._failed_in_a_row = 0
-        self._under_way: dict[str, asyncio.Lock] = {}
+        self._counts: Counter[str] = Counter()
+        self._provider, self._sampling, self._journal = provider, sampling, journal
 
     @classmethod
     def open(cls, model: ModelOptions, options: ExtractionOptions, output: Path) -> Self:
         """Make ready to ask, everything checked before anything is spent; `output` is where the problems will go.
 
         Raises:
-            ConfigError: no key, a prompt or a number that is none, a file that can't be written.
-            UnknownName: no such provider, no such prompt.
-            DataError: the file of answers holds something else.
+            ConfigError: no key, a prompt or a number that is none, a file that can't be written or holds something
+                else. UnknownName: no such provider, no such prompt.
         """
         if options.max_concurrent < 1:
             msg = f"--max-concurrent must be at least 1, got {options.max_concurrent}"
@@ -138,70 +91,51 @@ class Extraction:
         prompts = {form: library.get("extraction", options.extraction_prompt_id, form) for form in forms}
         for prompt in prompts.values():
             prompt.check(VALUES, ("statement",))
-        provider = open_provider(choice, model, {})
-        answers = None
+        journal = None
         if choice.endpoint is not None:  # a file of recorded answers costs nothing, and may change
             path = answers_path(output)
             if options.force and path.exists():
                 JsonlWriter(path).close()  # not under the hands of another run
                 print_error(f"{path} kept as {keep_backup(path)}")
-            answers = Answers(path)
-        return cls(provider, prompts, Sampling(temperature=choice.temperature, max_tokens=choice.max_tokens), answers)
+            journal = Journal(path)
+        provider = open_provider(choice, model, {}, max_concurrent=options.max_concurrent, journal=journal)
+        return cls(provider, prompts, choice.sampling, journal)
+
+    @property
+    def counts(self) -> Counter[str]:
+        """`asked` now, `kept` from an earlier run, `unreadable`, `refused`, `failed`."""
+        calls = self._provider.report()
+        answers = {"asked": calls.get("answers_bought", 0), "kept": calls.get("answers_from_journal", 0)}
+        return self._counts + Counter(answers)
 
     async def propose(self, view: ProblemView, form: Form, parameters: list[str] | None = None) -> list[Example]:
         """The examples that the model finds; none where it refuses, fails, or can't be understood, which is counted.
 
         Raises:
-            ProviderError: it can't work at all: the key is refused, or one call after the other fails.
+            Hopeless: it can't work at all.
         """
+        question = Message(role="user", content=self.prompts[form].render(_values(view), needed=("statement",)))
+        request = Request(messages=[question], sampling=self._sampling, problem_id=view.problem_id, last_turn=True)
         try:
-            completion = await self._complete(view, form)
+            completion = await self._provider.complete(request)
+        except Hopeless:
+            raise
         except ProviderError as e:
-            self._note_failure(e)
+            self._counts["failed"] += 1
+            self.failures[str(e)] += 1
             return []
         if completion.refusal is not None:
-            self.counts["refused"] += 1
+            self._counts["refused"] += 1
             return []
         found = read_answer(completion.text, form, parameters)
-        self.counts["unreadable"] += found is None
+        self._counts["unreadable"] += found is None
         return found or []
-
-    async def _complete(self, view: ProblemView, form: Form) -> Completion:
-        prompt = self.prompts[form]
-        question = Message(role="user", content=prompt.render(_values(view), needed=("statement",)))
-        request = Request(messages=[question], sampling=self._sampling, problem_id=view.problem_id)
-        about = [self.model, [to_json_object(m) for m in request.messages], to_json_object(self._sampling)]
-        key = sha256_text(encode(about))
-        async with self._under_way.setdefault(key, asyncio.Lock()):  # the same statement twice is one question
-            known = self._answers.get(key) if self._answers else None
-            if known is not None:
-                self.counts["kept"] += 1
-                return known
-            completion = await self._provider.complete(request)
-            self.counts["asked"] += 1
-            self._failed_in_a_row = 0
-            if self._answers:
-                said = {"model": self.model, "prompt_id": prompt.prompt_id, "prompt_sha256": prompt.sha256}
-                self._answers.keep(key, completion, {"problem_id": view.problem_id, **said})
-            return completion
-
-    def _note_failure(self, error: ProviderError) -> None:
-        """Count it. Raises it where it shows that no further call can succeed."""
-        self.counts["failed"] += 1
-        self.failures[str(error)] += 1
-        if isinstance(error, AuthFailed):
-            raise error
-        if isinstance(error, ConversationOver):  # a fact about this problem
-            return
-        self._failed_in_a_row += 1
-        if self._failed_in_a_row >= (GIVE_UP_LATER if self.counts["asked"] else GIVE_UP_AFTER):
-            raise error
 
     async def close(self) -> None:
         """Give back connections and the file."""
-        if self._answers:
-            self._answers.close()
         await self._provider.close()
+        if self._journal is not None:
+            await self._journal.close()
 
 
 def _values(view: ProblemView) -> dict[str, str]:

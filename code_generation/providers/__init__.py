@@ -9,7 +9,6 @@ from code_generation.providers.endpoints import (
     ENDPOINTS,
     NO_KEY,
     OFFLINE,
-    WIRE_DIALECTS,
     Endpoint,
     ModelChoice,
     ModelOptions,
@@ -20,17 +19,28 @@ from code_generation.tables import resolve
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from code_generation.event_log import EventLog
+    from code_generation.journal import Journal
     from code_generation.models import CodeProblem
     from code_generation.protocols import Provider
 
 __all__ = [
-    "DIALECTS", "ENDPOINTS", "NO_KEY", "OFFLINE", "WIRE_DIALECTS", "Endpoint", "ModelChoice", "ModelOptions",
-    "choose_model", "open_provider",
+    "DIALECTS", "ENDPOINTS", "NO_KEY", "OFFLINE", "Endpoint", "ModelChoice", "ModelOptions", "choose_model",
+    "open_provider",
 ]  # fmt: skip
 
 
-def open_provider(choice: ModelChoice, options: ModelOptions, problems: Mapping[str, CodeProblem]) -> Provider:
-    """Make the provider of a model; `problems` feed the scripted ones. Retries are built in.
+def open_provider(
+    choice: ModelChoice,
+    options: ModelOptions,
+    problems: Mapping[str, CodeProblem],
+    *,
+    max_concurrent: int = 60,
+    journal: Journal | None = None,
+    log: EventLog | None = None,
+) -> Provider:
+    """Make the provider of a model: journal around retries around canary and limiter around the service. `problems` feed
+    the scripted ones, which need none of it.
 
     Raises:
         UnknownName, ConfigError, DataError: an unknown scripted model, a replay file that can't be read.
@@ -38,7 +48,25 @@ def open_provider(choice: ModelChoice, options: ModelOptions, problems: Mapping[
     if choice.endpoint is None:
         offline: Provider = resolve("provider", choice.provider, OFFLINE)(choice.model, problems)
         return offline
-    from code_generation.providers.retry import RetryingProvider  # noqa: PLC0415 - tenacity only where calls are made
+    from code_generation.providers.canary import Canary  # noqa: PLC0415 - only where calls are made
+    from code_generation.providers.journaled import JournaledProvider  # noqa: PLC0415
+    from code_generation.providers.limiter import Dispatcher  # noqa: PLC0415
+    from code_generation.providers.monitor import Monitor  # noqa: PLC0415
+    from code_generation.providers.retry import RetryingService  # noqa: PLC0415
+    from code_generation.providers.service import Service  # noqa: PLC0415
 
-    dialect = resolve("dialect", choice.endpoint.dialect, DIALECTS)
-    return RetryingProvider(dialect(choice, timeout_s=options.request_timeout), max_retries=options.max_retries)
+    monitor, limits = Monitor(log), choice.limits
+    service = Service(
+        resolve("dialect", choice.endpoint.dialect, DIALECTS),
+        choice.wire,
+        name=choice.provider,
+        base_url=choice.endpoint.base_url,
+        api_key=choice.api_key,
+        headers=choice.headers,
+        timeout_s=options.request_timeout,
+        on_change=monitor.note_change,
+    )
+    at_a_time = min(max_concurrent, limits.max_concurrent or max_concurrent)
+    dispatcher = Dispatcher(max_concurrent=at_a_time, rpm=limits.rpm, tpm=limits.tpm)
+    retrying = RetryingService(service, dispatcher, Canary(), monitor, max_retries=options.max_retries)
+    return JournaledProvider(retrying, journal, monitor)

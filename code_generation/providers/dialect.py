@@ -78,6 +78,8 @@ class Dialect(Protocol):
     """Which SDK carries it: `openai` or `anthropic`."""
     path: str
     """Below the base URL."""
+    unsupported: frozenset[str]
+    """Fields of `Sampling` that it has no word for."""
 
     def build_body(self, request: Request, wire: Wire) -> dict[str, JsonValue]:
         """The body of a call. Parameters are in it only when asked for."""
@@ -96,5 +98,7 @@ class Dialect(Protocol):
         ...
 
     def tokens_of(self, body: JsonValue) -> int | None:
-        """Tokens that count against a limit: read and written ones; None where the service did not say."""
+        """Tokens that count against a limit: read and written ones, less those that limits leave out (what Anthropic
+        reads from its cache); None where the service did not say.
+        """
         ...

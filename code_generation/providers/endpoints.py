@@ -45,7 +45,6 @@ DIALECTS = {
     "responses": "code_generation.providers.responses_dialect:DIALECT",
     "messages": "code_generation.providers.messages_dialect:DIALECT",
 }
-WIRE_DIALECTS = DIALECTS
 NEWER = "max_completion_tokens"
 ENDPOINTS = {
     "openai": Endpoint("chat", None, "OPENAI_API_KEY", NEWER),

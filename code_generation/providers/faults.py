@@ -227,7 +227,7 @@ def status_inside(body: JsonValue) -> int | None:
         return None
     choices = outer.get("choices")
     places = [outer, outer.get("response"), choices[0] if isinstance(choices, list) and choices else None]
-    is_error = "error" in {outer.get("type"), outer.get("object")} or bool(outer.get("detail"))
+    is_error = "error" in (outer.get("type"), outer.get("object")) or bool(outer.get("detail"))
     if not is_error and not any(isinstance(p, dict) and p.get("error") for p in places):
         return None
     said = read_complaint(body)
@@ -243,7 +243,8 @@ def translate(
     code = next((c for c in said.codes if c not in said.message and not c.isdigit()), "")
     what = shorten(said.message, SAID) + (f" ({code})" if code and said.message else code) or "nothing"
     text = f"{address} answered {status}: {what}"
-    hopeless = _hopeless(status, said, text, model)
+    place = shorten(headers.get("location") or "another place", 200)
+    hopeless = _hopeless(status, said, text, place, model)
     if hopeless is not None:
         return hopeless
     if status == TOO_MANY and _TOO_LARGE_FOR_RATE.search(said.words):
@@ -259,10 +260,10 @@ def translate(
     return _rejected(said, text)
 
 
-def _hopeless(status: int, said: Complaint, text: str, model: str) -> AuthFailed | None:
+def _hopeless(status: int, said: Complaint, text: str, place: str, model: str) -> AuthFailed | None:
     """The error for what no other request could heal either."""
     if status < 400:  # noqa: PLR2004
-        return AuthFailed(f"{text} (it sends callers elsewhere: check the address)")
+        return AuthFailed(f"{text} (it sends callers to {place}: check the address)")
     unpaid = _UNPAID.search(said.words) and not (said.wait_s or _PASSES.search(said.words))
     if status == 402 or (status < 500 and unpaid):  # noqa: PLR2004
         return AuthFailed(f"{text} (check the account's credit and billing)")

@@ -57,6 +57,7 @@ _NAMING = [
         r"adaptive (thinking) is not supported",
         r"does not support (thinking|reasoning)\b",
         r"must be verified to (stream) this model",
+        r"\b(max_(?:new_|output_|completion_)?tokens)[`'\"]?(?:: \d+ >| value| must be| should be| is too large)",
     )
 ]
 _LIMIT = re.compile(r"max_?(?:new_?|output_?|completion_?)?tokens", re.IGNORECASE)
@@ -73,7 +74,7 @@ _OF_VALUE = re.compile(
 _NOT_OF_VALUE = re.compile(r"or unset|only the default|may only be set", re.IGNORECASE)
 _INSTEAD = re.compile(r"(?:use|moved to) [`'\"](\w+)[`'\"]", re.IGNORECASE)
 _CAMEL = re.compile(r"(?<=[a-z])([A-Z])")
-_QUOTE = re.compile(r"[,(]? ?['\"]?(?:input_)?(?:value|input)['\"]?[:=]")
+_QUOTE = re.compile(r"[,(\[{] ?['\"]?(?:input_)?(?:value|input)['\"]?[:=]")
 """Where a message begins to repeat what was sent."""
 _IN_MESSAGES = re.compile(r"(?:messages|input)(?:\.|\[)\d")
 _THINKING = ("thinking", "reasoning_effort", "reasoning", "think")

@@ -16,7 +16,7 @@ from code_generation.models import Completion, Usage
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from code_generation.models import CodeProblem, Request
+    from code_generation.models import CodeProblem, JsonValue, Request
 
 
 class ReplayProvider:
@@ -64,6 +64,17 @@ class ReplayProvider:
             cost_usd=None,
             latency_s=0.0,
         )
+
+    def stop(self) -> None:
+        """Nothing is waited for."""
+
+    def status(self) -> str:
+        """Nothing to say."""
+        return ""
+
+    def report(self) -> dict[str, JsonValue]:
+        """Nothing to say."""
+        return {}
 
     async def close(self) -> None:
         """Nothing to close."""

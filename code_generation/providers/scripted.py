@@ -13,7 +13,7 @@ from code_generation.models import Completion, Usage
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from code_generation.models import CodeProblem, Request
+    from code_generation.models import CodeProblem, JsonValue, Request
 
 SCRIPTS = ("reference", "flaky", "wrong")
 
@@ -57,6 +57,17 @@ class ScriptedProvider:
             cost_usd=None,
             latency_s=0.0,
         )
+
+    def stop(self) -> None:
+        """Nothing is waited for."""
+
+    def status(self) -> str:
+        """Nothing to say."""
+        return ""
+
+    def report(self) -> dict[str, JsonValue]:
+        """Nothing to say."""
+        return {}
 
     async def close(self) -> None:
         """Nothing to close."""

@@ -1,6 +1,6 @@
 """One model of one endpoint, over the official SDK of its dialect.
 
-The SDK owns authentication, addresses and connections. Its retries are off (`retries` has them), and so are its types:
+The SDK owns authentication, addresses and connections. Its retries are off (`retry` has them), and so are its types:
 the body that a dialect builds goes out as it is, and what comes back is read here, streamed or whole, since compatible
 services leave out or add fields. Its timeout starts anew with every byte; the one here bounds a whole answer.
 
@@ -10,6 +10,7 @@ Whatever goes wrong below leaves as an error of ours, and none of them shows the
 from __future__ import annotations
 
 import asyncio
+import os
 import re
 import time
 from contextlib import suppress
@@ -30,8 +31,10 @@ if TYPE_CHECKING:
     from code_generation.models import JsonValue, Request
     from code_generation.providers.dialect import Dialect, Events, Wire
 
-CLIENTS = {"openai": "AsyncOpenAI", "anthropic": "AsyncAnthropic"}
-OPTIONS: dict[str, dict[str, Any]] = {"openai": {}, "anthropic": {"open_telemetry": False}}
+CLIENTS: dict[str, tuple[str, dict[str, Any]]] = {
+    "openai": ("AsyncOpenAI", {}),
+    "anthropic": ("AsyncAnthropic", {"open_telemetry": False}),
+}
 NEEDED = {"openai": (), "anthropic": ("max_tokens",)}
 """Parameters without which a dialect has no question."""
 CONNECTIONS = 100_000
@@ -45,6 +48,7 @@ ADAPTATIONS = 8
 """Times that one question is asked again without or with another parameter."""
 UNREAD = {"headers": {"X-Stainless-Raw-Response": "stream"}}
 """Makes the SDK give back a response whose body is not read yet."""
+_ADDRESS = re.compile(r"https?://(\[[0-9a-fA-F:.]+\]|[^\s/@:\[\]?#]+)(:(?P<port>\d{1,5}))?(/[^\s@]*)?", re.IGNORECASE)
 SHORTEST_SECRET = 8
 """Characters; shorter ones are no keys, and stand in other words."""
 
@@ -71,28 +75,30 @@ class Service:
             ConfigError: the address, the key or a header can't be used.
         """
         self.name, self.model = name, wire.model
-        self._dialect, self._wire, self._timeout_s = dialect, wire, timeout_s
+        self.dialect, self.wire, self._timeout_s = dialect, wire, timeout_s
         self._secrets = [v for v in (api_key, *_secret(headers)) if len(v) >= SHORTEST_SECRET]
         self._parameters = Parameters(needed=NEEDED[dialect.sdk], on_change=on_change)
+        _check_address(name, base_url)
         _check_key(name, api_key)
         _check_headers(name, headers)
         sdk: Any = import_module(dialect.sdk)
         self._status_error: type[Exception] = sdk.APIStatusError
         self._client, self._response_type = _open_client(dialect.sdk, sdk, name, base_url, api_key, headers)
-        self.address = re.sub(r"//[^/@]*@", "//", str(self._client.base_url)).rstrip("/")
+        self.address = str(self._client.base_url).rstrip("/")
 
-    async def ask(self, request: Request) -> Answer:
-        """One question, one answer; a refusal by an error is an answer with its status.
+    async def ask(self, request: Request, keep: Callable[[Answer], None] | None = None) -> Answer:
+        """One question, one answer; a refusal by an error is an answer with its status. `keep` gets the answer in the
+        moment it is whole, before anything else is waited for.
 
         Raises:
             ProviderError: there was none, see `errors`.
         """
-        body = self._dialect.build_body(request, self._wire)
+        body = self.dialect.build_body(request, self.wire)
         tries = 0
         while True:
             sent, changed = self._parameters.apply(body)
             try:
-                return await self._call(sent, changed)
+                return await self._call(sent, changed, keep)
             except RequestRejected as error:
                 tries += 1
                 error.args = (self._masked(str(error)),)
@@ -106,65 +112,70 @@ class Service:
         """Close the connections; calls that are under way fail."""
         await self._client.close()
 
-    async def _call(self, body: dict[str, JsonValue], changed: dict[str, str]) -> Answer:
+    async def _call(
+        self, body: dict[str, JsonValue], changed: dict[str, str], keep: Callable[[Answer], None] | None
+    ) -> Answer:
         content = encode(body).encode("ascii")
+        headers: dict[str, str] = {}
         started = time.monotonic()
         blocks: AsyncGenerator[bytes, None] | None = None
         response: Any = None
         try:
             async with asyncio.timeout(self._timeout_s):
                 response = await self._post(content)
-                blocks = response.aiter_bytes()
-                status, answer = await self._read(response, blocks)
-                latency_s = time.monotonic() - started
-            if not response.is_closed:
-                await _wait_for_end(blocks)
+                headers = {k.decode("latin-1").lower(): v.decode("latin-1") for k, v in response.headers.raw}
+                blocks = _blocks_of(response, headers)
+                status, answered = await self._read(response.status_code, headers, blocks)
+            answer = Answer(
+                dialect=self.dialect.name,
+                model=self.model,
+                body=answered,
+                latency_s=time.monotonic() - started,
+                status=status,
+                request_id=headers.get("x-request-id") or headers.get("request-id"),
+                changed=changed,
+                headers=headers,
+            )
+            if keep is not None:
+                keep(answer)
+            await _wait_for_end(blocks)
         except TimeoutError:
             msg = f"{self.address} gave no answer within {self._timeout_s:g} s"
             raise ProviderError(msg, kind="timeout") from None
         finally:
             await _release(response, blocks)
-        return Answer(
-            dialect=self._dialect.name,
-            model=self.model,
-            body=answer,
-            latency_s=latency_s,
-            status=status,
-            request_id=response.headers.get("x-request-id") or response.headers.get("request-id"),
-            changed=changed,
-            headers=response.headers,
-        )
+        return answer
 
     async def _post(self, content: bytes) -> Any:
         """The response to a body, itself not read yet; of an error it is."""
+        path, wanted = self.dialect.path, self._response_type
         try:
-            return await self._client.post(
-                self._dialect.path, cast_to=self._response_type, content=content, options=UNREAD
-            )
+            return await self._client.post(path, cast_to=wanted, content=content, options=UNREAD)
         except self._status_error as e:
             return e.response  # type: ignore[attr-defined]
         except Exception as e:  # noqa: BLE001 - the SDK, its backend and TLS raise errors of five families
             raise _broken(e, self.address, reading=False) from None
 
-    async def _read(self, response: Any, blocks: AsyncGenerator[bytes, None]) -> tuple[int, JsonValue]:
+    async def _read(
+        self, status: int, headers: dict[str, str], blocks: AsyncGenerator[bytes, None]
+    ) -> tuple[int, JsonValue]:
         """Status and object of an answer.
 
         Raises:
             ProviderError: it is none.
         """
-        if response.status_code != 200:  # noqa: PLR2004
-            raw = await self._read_whole(blocks)
-            return self._refusal(response.status_code, raw, response.headers)
-        if response.headers.get("content-type", "").startswith("text/event-stream"):
-            return self._checked(await self._read_events(blocks), response.headers)
+        if not 200 <= status < 300:  # noqa: PLR2004
+            return self._refusal(status, await self._read_whole(blocks), headers)
+        if headers.get("content-type", "").startswith("text/event-stream"):
+            return self._checked(await self._read_events(blocks), headers)
         raw = await self._read_whole(blocks)
         if raw.lstrip().startswith((b"data:", b"event:")):
-            return self._checked(await self._read_events(_once(raw)), response.headers)
+            return self._checked(await self._read_events(_once(raw)), headers)
         try:
             body = decode(raw)
         except ValueError:
             raise self._no_json(raw) from None
-        return self._checked(body, response.headers)
+        return self._checked(body, headers)
 
     async def _read_whole(self, blocks: AsyncGenerator[bytes, None]) -> bytes:
         try:
@@ -174,8 +185,14 @@ class Service:
 
     async def _read_events(self, blocks: AsyncGenerator[bytes, None]) -> JsonValue:
         """The object that the events of a stream make; what comes after the last is left unread."""
-        parser, events = EventParser(), self._dialect.open_events()
-        while (block := await self._next(blocks)) is not None:
+        parser, events = EventParser(), self.dialect.open_events()
+        while True:
+            try:
+                block = await blocks.__anext__()
+            except StopAsyncIteration:
+                break
+            except Exception as e:  # noqa: BLE001 - see `_post`
+                raise _broken(e, self.address, reading=True) from None
             if _add(events, parser.feed(block)):
                 return events.body()
         with suppress(ProviderError):  # half an event
@@ -184,15 +201,9 @@ class Service:
         msg = f"{self.address} broke off its answer before the end"
         raise ProviderError(msg, kind="truncated")
 
-    async def _next(self, blocks: AsyncGenerator[bytes, None]) -> bytes | None:
-        try:
-            return await anext(blocks, None)
-        except Exception as e:  # noqa: BLE001 - see `_post`
-            raise _broken(e, self.address, reading=True) from None
-
     def _checked(self, body: JsonValue, headers: Mapping[str, str]) -> tuple[int, JsonValue]:
         """An answer that came with status 200; some services report errors in its place."""
-        if self._dialect.is_answer(body):
+        if self.dialect.is_answer(body):
             return 200, body
         status = status_inside(body)
         if status is not None:
@@ -219,7 +230,7 @@ class Service:
         if not text:
             return ProviderError(f"{self.address} answered nothing at all", kind="empty")
         seen = shorten(self._masked(read_complaint(raw).message), 200)
-        if text.startswith((b"{", b"[")):
+        if text.startswith((b"{", b"[")) and not text.endswith((b"}", b"]")):
             return ProviderError(f"{self.address} broke off its answer before the end: {seen}", kind="truncated")
         msg = f"{self.address} answered 200 with something that is no JSON: {seen!r} (is the address right?)"
         return ProviderError(msg, kind="garbled")
@@ -240,6 +251,16 @@ def _add(events: Events, found: list[tuple[str, str]]) -> bool:
         if events.ended:
             return True
     return False
+
+
+def _blocks_of(response: Any, headers: dict[str, str]) -> AsyncGenerator[bytes, None]:
+    """The body as it comes, unpacked."""
+    if response.is_closed:  # an error, which the SDK has read
+        return _once(response.content)
+    found: AsyncGenerator[bytes, None] = (
+        response.aiter_bytes() if "content-encoding" in headers else aiter(response.stream)  # a tenth cheaper
+    )
+    return found
 
 
 async def _once(raw: bytes) -> AsyncGenerator[bytes, None]:
@@ -270,9 +291,9 @@ def _open_client(
     import httpx2  # noqa: PLC0415 - comes with the SDKs
 
     limits = httpx2.Limits(max_connections=CONNECTIONS, max_keepalive_connections=CONNECTIONS, keepalive_expiry=IDLE_S)
-    client, host = None, ""
-    with suppress(ValueError, httpx2.InvalidURL):
-        client = getattr(sdk, CLIENTS[kind])(
+    client_type, options = CLIENTS[kind]
+    try:
+        client = getattr(sdk, client_type)(
             api_key=api_key,
             base_url=base_url,
             default_headers=dict(headers),
@@ -280,13 +301,20 @@ def _open_client(
             timeout=httpx2.Timeout(None, connect=CONNECT_S, pool=2 * CONNECT_S),
             # an address that sends elsewhere is a mistake, and the key must not follow
             http_client=sdk.DefaultAioHttpClient(limits=limits, follow_redirects=False),
-            **OPTIONS[kind],
+            **options,
         )
-        host = client.base_url.host
-    if client is None or not host:
-        msg = f"the address of {name} can't be called, expected one like http://127.0.0.1:8000/v1: {base_url!r}"
-        raise ConfigError(msg)
+    except (ValueError, httpx2.InvalidURL) as e:  # a port of 99999, a proxy of the environment
+        msg = f"calls to {name} can't be made, check its address and the proxies of the environment: {e}"
+        raise ConfigError(msg) from None
     return client, httpx2.Response
+
+
+def _check_address(name: str, base_url: str | None) -> None:
+    found = _ADDRESS.fullmatch(base_url or "http://default")
+    if not found or int(found["port"] or 0) >= 1 << 16:
+        shown = re.sub(r"//.*@", "//***@", base_url or "")
+        msg = f"the address of {name} can't be called, expected one like http://127.0.0.1:8000/v1: {shown!r}"
+        raise ConfigError(msg)
 
 
 def _check_key(name: str, key: str) -> None:
@@ -312,19 +340,21 @@ def _broken(error: Exception, address: str, *, reading: bool) -> ProviderError:
     """Our error for one of the SDK, its backend or TLS, by what lies at its root."""
     import aiohttp  # noqa: PLC0415 - it was imported for the call
 
-    root: BaseException = error
-    while root.__cause__ is not None:
-        root = root.__cause__
-    reason = shorten(str(root) or type(root).__name__, 300)
+    chain: list[BaseException] = [error]
+    while (cause := chain[-1].__cause__) is not None:
+        chain.append(cause)
+    root = chain[-1]
+    if isinstance(root, ConnectionError) and root.errno:
+        reason = os.strerror(root.errno)  # asyncio's own words are "Connect call failed ('127.0.0.1', 9)"
+    else:
+        reason = " ".join(str(root).split()).removeprefix("400, message: ") or type(root).__name__
+    reason = shorten(reason, 300)
     if reading:
         return ProviderError(f"{address} broke off its answer before the end: {reason}", kind="truncated")
-    if isinstance(root, aiohttp.ClientConnectorError):
-        reason = root.os_error.strerror or str(root.os_error) or reason
+    if any(isinstance(e, aiohttp.ClientConnectorError) for e in chain):
         return ProviderError(f"{address} can't be reached: {reason}", kind="unreachable")
-    if isinstance(root, aiohttp.ServerTimeoutError | TimeoutError):
+    if any(isinstance(e, TimeoutError) for e in chain):
         return ProviderError(f"{address} can't be reached: no connection within {CONNECT_S:g} s", kind="unreachable")
-    if isinstance(root, aiohttp.InvalidURL | UnicodeError):
+    if any(isinstance(e, aiohttp.InvalidURL | UnicodeError) for e in chain):
         return AuthFailed(f"{address} can't be called: {reason} (check the address)")
-    if isinstance(root, RuntimeError) and "closed" in reason:
-        return ProviderError(f"the connection to {address} was closed by us", kind="closed")
-    return ProviderError(f"{address} can't be reached: {reason}", kind="connection")
+    return ProviderError(f"{address} gave no answer: {reason}", kind="connection")

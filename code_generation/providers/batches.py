@@ -1,0 +1,363 @@
+"""Questions asked in batches, at half the price: what waits goes out together, and each answer is kept as it comes back.
+
+To `solve` it is a service like any other: `ask` waits, for hours if it must. The questions of all open conversations
+that wait at the same time make up a batch, so that a run goes on in waves: turn k of all conversations, then turn k+1 of
+those that are left.
+
+Every step is in the ledger before the next is taken. A batch whose submission was not answered is looked for at the
+service before anything is submitted again; what an expired, cancelled or broken-off batch has answered is kept, and
+only the rest is asked again; batches of an earlier session are waited for, and a question that one of them holds is
+not submitted a second time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from code_generation.errors import Hopeless, ProviderError, RequestRejected, Stopping
+from code_generation.jsonl import encode
+from code_generation.providers.dialect import Answer
+from code_generation.providers.faults import refusal_of, translate
+from code_generation.providers.journaled import entry_of, place_of
+
+if TYPE_CHECKING:
+    from code_generation.batch_ledger import Batch, BatchLedger
+    from code_generation.journal import Journal
+    from code_generation.models import JsonValue
+    from code_generation.providers.batch_apis import BatchApi, BatchLine
+    from code_generation.providers.journaled import Question
+    from code_generation.providers.monitor import Monitor
+    from code_generation.providers.retry import RetryingService
+    from code_generation.providers.service import Service
+
+OK = 200
+LISTED_AFTER_S = (0.0, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0)
+"""How long a batch may take to be listed after it was made; it is looked for so often."""
+LONGEST_WAIT_S = 60.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class BatchPace:
+    """When what is done."""
+
+    settle_s: float = 2.0
+    """A batch goes out when no further question has come for so long."""
+    poll_s: float = 30.0
+    """How often a batch is looked at."""
+    patience_s: float | None = None
+    """A batch that takes longer is cancelled, and what it has not answered is asked online; None: it is waited for."""
+
+
+@dataclass
+class _Waiting:
+    """A question, and who waits for its answer."""
+
+    question: Question
+    answer: asyncio.Future[Answer]
+    failures: int = 0
+
+
+class BatchService:
+    """A service that is asked in batches."""
+
+    def __init__(
+        self,
+        online: RetryingService,
+        api: BatchApi,
+        ledger: BatchLedger,
+        journal: Journal,
+        monitor: Monitor,
+        *,
+        pace: BatchPace,
+        max_retries: int = 5,
+    ) -> None:
+        """`online` knows the service's bodies and parameters, and answers what can't wait."""
+        self.service: Service = online.service
+        self._online, self._api, self._ledger, self._journal, self._monitor = online, api, ledger, journal, monitor
+        self._pace, self._max_retries = pace, max_retries
+        self._pending: dict[str, _Waiting] = {}
+        """Questions that are in no batch."""
+        self._outstanding: dict[str, _Waiting | None] = {}
+        """Lines of batches under way; None: nobody has asked for its answer yet."""
+        self._arrived = asyncio.Event()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._stopped: ProviderError | None = None
+        self._begun = False
+
+    async def ask(self, question: Question) -> Answer:
+        """One answer; see `protocols.Provider.complete` for what it raises."""
+        self._begin()
+        if self._stopped is not None:
+            raise self._stopped
+        waiting = _Waiting(question, asyncio.get_running_loop().create_future())
+        if question.key in self._outstanding:
+            self._outstanding[question.key] = waiting
+        else:
+            self._line_up(waiting)
+        return await waiting.answer
+
+    def _begin(self) -> None:
+        """Take up what an earlier session left, and wait for questions."""
+        if self._begun:
+            return
+        self._begun = True
+        for batch in self._ledger.open_batches:
+            self._outstanding |= dict.fromkeys(batch.lines)
+            self._start(self._see_through(batch))
+        self._start(self._gather())
+
+    def _start(self, work) -> None:  # type: ignore[no-untyped-def]
+        task = asyncio.create_task(self._guarded(work))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _guarded(self, work) -> None:  # type: ignore[no-untyped-def]
+        """What ends a task ends the run: those who wait are told."""
+        try:
+            await work
+        except ProviderError as e:
+            self._end(e)
+        except Exception as e:  # noqa: BLE001 - a task that nobody awaits must not fail in silence
+            self._end(Hopeless(f"{type(e).__name__}: {e}"))
+
+    # -------------------------------------------------------------------------------------------- waves
+
+    def _line_up(self, waiting: _Waiting) -> None:
+        self._pending[waiting.question.key] = waiting
+        self._arrived.set()
+
+    async def _gather(self) -> None:
+        """Send out what waits whenever nothing more has come for a moment."""
+        while True:
+            await self._arrived.wait()
+            self._arrived.clear()
+            with suppress(TimeoutError):
+                while len(self._pending) < self._api.most_lines:
+                    await asyncio.wait_for(self._arrived.wait(), self._pace.settle_s)
+                    self._arrived.clear()
+            while self._pending:
+                self._start(self._submit(self._take()))
+
+    def _take(self) -> dict[str, _Waiting]:
+        """As many of the waiting as one batch holds."""
+        taken: dict[str, _Waiting] = {}
+        size = 0
+        for key, waiting in list(self._pending.items()):
+            size += sum(len(m.content.encode("utf-8", "replace")) + 200 for m in waiting.question.request.messages)
+            if taken and (len(taken) >= self._api.most_lines or size > self._api.most_bytes / 2):
+                break
+            taken[key] = self._pending.pop(key)
+        return taken
+
+    # -------------------------------------------------------------------------------------------- one batch
+
+    async def _submit(self, lines: dict[str, _Waiting]) -> None:
+        batch = self._ledger.plan({key: place_of(w.question.request) for key, w in lines.items()})
+        self._outstanding |= lines
+        await self._see_through(batch)
+
+    async def _see_through(self, batch: Batch) -> None:
+        """From wherever it stands to its end."""
+        if batch.batch_id is None and not await self._make_sure_it_exists(batch):
+            return
+        await self._wait_for_end(batch)
+        await self._collect(batch)
+
+    async def _make_sure_it_exists(self, batch: Batch) -> bool:
+        """Submit it, or find it where it was submitted already; False where it was neither, and its lines are free."""
+        fresh = batch.file_id is None and all(self._outstanding.get(key) for key in batch.lines)
+        if not fresh or time.time() - batch.planned_at > LONGEST_WAIT_S:
+            return await self._find(batch)
+        bodies = [(key, self._body(w)) for key in batch.lines if (w := self._outstanding[key])]
+        for failures in range(self._max_retries + 1):
+            try:
+                batch_id = await self._api.submit(batch.tag, bodies, lambda what, i: self._note(batch, what, i))
+            except ProviderError as e:
+                self._failed(batch, e)
+                if await self._looked_for(batch):
+                    return True
+                await asyncio.sleep(min(LONGEST_WAIT_S, 2.0**failures))
+            else:
+                self._note(batch, "submitted", batch_id)
+                return True
+        self._give_back(batch, "dropped", ProviderError("the batch could not be submitted"))
+        return False
+
+    async def _find(self, batch: Batch) -> bool:
+        if await self._looked_for(batch):
+            return True
+        self._give_back(batch, "dropped", None)
+        return False
+
+    async def _looked_for(self, batch: Batch) -> bool:
+        """Whether the service has it after all."""
+        for wait_s in LISTED_AFTER_S:
+            await asyncio.sleep(wait_s)
+            try:
+                found = await self._api.find(
+                    batch.tag,
+                    file_id=batch.file_id,
+                    lines=len(batch.lines),
+                    custom_ids=set(batch.lines),
+                    since=batch.planned_at,
+                    known=self._ledger.known_ids,
+                )
+            except ProviderError as e:
+                self._failed(batch, e)
+                continue
+            if found is not None:
+                self._note(batch, "submitted", found)
+                return True
+        return False
+
+    def _note(self, batch: Batch, what: str, identity: str) -> None:
+        self._ledger.note(batch, what, id=identity)
+        self._monitor.log.write("batch", tag=batch.tag, step=what, id=identity, lines=len(batch.lines))
+
+    def _failed(self, batch: Batch, error: ProviderError) -> None:
+        self._monitor.note_batch_failure(batch.tag, error)
+        if isinstance(error, Hopeless):
+            raise error
+
+    async def _wait_for_end(self, batch: Batch) -> None:
+        """Until the service has done with it; asked for its end where it takes too long."""
+        assert batch.batch_id is not None  # noqa: S101 - for the type checker
+        cancelled, wait_s = False, min(1.0, self._pace.poll_s)
+        while True:
+            try:
+                state = await self._api.state(batch.batch_id)
+                if state.status == "ended":
+                    return
+                patience = self._pace.patience_s
+                if patience is not None and not cancelled and time.time() - batch.planned_at > patience:
+                    await self._api.cancel(batch.batch_id)
+                    cancelled = True
+            except ProviderError as e:
+                self._failed(batch, e)
+            await asyncio.sleep(wait_s)
+            wait_s = min(self._pace.poll_s, wait_s * 1.5)
+
+    async def _collect(self, batch: Batch) -> None:
+        """Keep every answer; what has none is free to be asked again."""
+        assert batch.batch_id is not None  # noqa: S101 - for the type checker
+        for failures in range(1000):
+            try:
+                async for line in self._api.results(batch.batch_id):
+                    if line.custom_id in batch.lines and line.custom_id not in batch.answered:
+                        self._take_line(batch, line)
+                break
+            except ProviderError as e:
+                self._failed(batch, e)
+                await asyncio.sleep(min(LONGEST_WAIT_S, 2.0 ** min(failures, 6)))
+        state = await self._last_state(batch)
+        self._give_back(batch, "ended", None, reason=state, answers=len(batch.answered))
+
+    async def _last_state(self, batch: Batch) -> str:
+        with suppress(ProviderError):
+            return (await self._api.state(batch.batch_id or "")).reason or "completed"
+        return "completed"
+
+    def _take_line(self, batch: Batch, line: BatchLine) -> None:
+        """An answer is kept and handed on; a failure leaves its question unanswered."""
+        waiting = self._outstanding.get(line.custom_id)
+        try:
+            answer = self._answer_of(batch, line)
+        except ProviderError as e:
+            self._note_line(waiting, e)
+            return
+        if waiting is not None:
+            waiting.question.keep(answer)
+        elif self._journal.find(line.custom_id) is None:
+            self._journal.write(entry_of(line.custom_id, self.service.name, batch.lines[line.custom_id], answer))
+        batch.answered.add(line.custom_id)
+        self._outstanding.pop(line.custom_id, None)
+        if waiting is not None and not waiting.answer.done():
+            waiting.answer.set_result(answer)
+
+    def _answer_of(self, batch: Batch, line: BatchLine) -> Answer:
+        """Raises ProviderError where a line holds none."""
+        if line.body is None:
+            raise ProviderError(line.error or "a line of a batch came back without an answer", kind="batch_line")
+        if line.status != OK or not self.service.dialect.is_answer(line.body):
+            raw = encode(line.body).encode("ascii")
+            if refusal_of(line.status, raw) is None:
+                raise translate(line.status, raw, {}, address=self.service.address, model=self.service.model)
+        return Answer(
+            dialect=self.service.dialect.name,
+            model=self.service.model,
+            body=line.body,
+            latency_s=max(0.0, time.time() - batch.planned_at),
+            status=line.status,
+            request_id=line.request_id,
+        )
+
+    def _note_line(self, waiting: _Waiting | None, error: ProviderError) -> None:
+        if waiting is None:
+            return
+        self._monitor.note_failure(waiting.question.request, error)
+        waiting.failures += 1
+        learnt = isinstance(error, RequestRejected) and self.service.learn(error, waiting.question.request)
+        hopeless = not error.retryable and not learnt
+        if (hopeless or waiting.failures > self._max_retries) and not waiting.answer.done():
+            self._outstanding.pop(waiting.question.key, None)
+            waiting.answer.set_exception(error)
+
+    def _give_back(self, batch: Batch, event: str, error: ProviderError | None, **facts: JsonValue) -> None:
+        """Close the batch; the questions that it has not answered are asked again, online where patience is over."""
+        late = self._pace.patience_s is not None and time.time() - batch.planned_at > self._pace.patience_s
+        left = [self._outstanding.pop(key, None) for key in batch.lines if key not in batch.answered]
+        self._ledger.note(batch, event, **facts)
+        for waiting in left:
+            if waiting is None or waiting.answer.done():
+                continue
+            if error is not None:
+                waiting.answer.set_exception(error)
+            elif late:
+                self._start(self._ask_online(waiting))
+            else:
+                self._line_up(waiting)
+
+    async def _ask_online(self, waiting: _Waiting) -> None:
+        try:
+            answer = await self._online.ask(waiting.question)
+        except ProviderError as e:
+            if not waiting.answer.done():
+                waiting.answer.set_exception(e)
+            return
+        if not waiting.answer.done():
+            waiting.answer.set_result(answer)
+
+    def _body(self, waiting: _Waiting) -> dict[str, JsonValue]:
+        return self.service.body_of(waiting.question.request, stream=False)
+
+    # -------------------------------------------------------------------------------------------- end
+
+    def _end(self, error: ProviderError) -> None:
+        self._stopped = self._stopped or error
+        for waiting in [*self._pending.values(), *(w for w in self._outstanding.values() if w)]:
+            if not waiting.answer.done():
+                waiting.answer.set_exception(error)
+        self._pending.clear()
+
+    def stop(self) -> None:
+        """Wait for nothing any more: batches go on at the service, and the next session takes them up."""
+        self._end(Stopping("the run is being stopped"))
+        self._online.stop()
+
+    def limiter_status(self) -> str:
+        """`2 batches of 1,200 questions under way, 12 waiting`."""
+        n = len(self._ledger.open_batches)
+        return f"{n} batches of {len(self._outstanding):,} questions under way, {len(self._pending)} waiting"
+
+    async def close(self) -> None:
+        """Give back connections; batches go on at the service."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._api.close()
+        await self._online.close()
+        self._ledger.close()

@@ -1,0 +1,147 @@
+"""A provider whose answers are in the journal before anybody looks into them; what is there is not asked for."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+from code_generation.errors import ProviderError
+from code_generation.journal import now, request_key
+from code_generation.providers.dialect import Answer
+from code_generation.spans import span
+
+if TYPE_CHECKING:
+    from code_generation.journal import Journal
+    from code_generation.models import Completion, JsonValue, Request
+    from code_generation.providers.dialect import Dialect
+    from code_generation.providers.monitor import Monitor
+    from code_generation.providers.retry import RetryingService
+
+
+class Question:
+    """A request on its way, with its name in the journal."""
+
+    def __init__(self, request: Request, key: str = "", provider: str = "", journal: Journal | None = None) -> None:
+        """Without a journal nothing is kept."""
+        self.request, self.key = request, key
+        self._provider, self._journal = provider, journal
+        self._written: asyncio.Future[None] | None = None
+
+    def keep(self, answer: Answer) -> None:
+        """Write the answer down, at once: the first thing that is done with it, wherever it comes in.
+
+        Raises:
+            ConfigError: the disk is full or gone.
+        """
+        if self._journal is not None:
+            self._written = self._journal.write(entry_of(self.key, self._provider, place_of(self.request), answer))
+
+    async def is_on_disk(self) -> None:
+        """Wait for the disk."""
+        if self._written is not None:
+            await asyncio.shield(self._written)
+
+
+class JournaledProvider:
+    """See `protocols.Provider`. Without a journal nothing is kept."""
+
+    def __init__(self, service: RetryingService, journal: Journal | None, monitor: Monitor) -> None:
+        """Wrap a service."""
+        self._service, self._journal, self.monitor = service, journal, monitor
+        self.name, self.model = service.service.name, service.service.wire.model
+        self._dialect: Dialect = service.service.dialect
+        self._parameters = service.service.wire.parameters
+        self._under_way: dict[str, asyncio.Future[Answer]] = {}
+
+    async def complete(self, request: Request) -> Completion:
+        """The answer to a request: the kept one, or one that is bought now."""
+        with span("asking"):
+            answer, replayed = await self._answer(request)
+        completion = self._dialect.read(answer)
+        self.monitor.note_answer(request, completion, replayed=replayed)
+        return completion
+
+    async def _answer(self, request: Request) -> tuple[Answer, bool]:
+        """The answer, and whether it was there already."""
+        if self._journal is None:
+            return await self._service.ask(Question(request)), False
+        key = request_key(self.name, self.model, self._parameters, request)
+        while key in self._under_way:  # the same question twice at a time is bought once
+            await asyncio.wait([self._under_way[key]])
+        entry = self._journal.find(key)
+        if entry is not None:
+            return answer_of(entry), True
+        question = Question(request, key, self.name, self._journal)
+        asked = self._under_way[key] = asyncio.get_running_loop().create_future()
+        try:
+            answer = await self._service.ask(question)
+            with span("journal"):
+                await question.is_on_disk()
+        finally:
+            del self._under_way[key]
+            asked.cancel()
+        return answer, False
+
+    def stop(self) -> None:
+        """Ask nothing any more; see `protocols.Provider.stop`."""
+        self._service.stop()
+
+    def status(self) -> str:
+        """The limiter's state and what failed, see `protocols.Provider.status`."""
+        parts = [self._service.limiter_status()]
+        if self.monitor.replayed:
+            parts.append(f"{self.monitor.replayed} from the journal")
+        if failures := self.monitor.failures():
+            parts.append(f"failed calls: {failures}")
+        return ", ".join(parts)
+
+    def report(self) -> dict[str, JsonValue]:
+        """Counts over all calls."""
+        return self.monitor.report()
+
+    async def close(self) -> None:
+        """Give back connections."""
+        await self._service.close()
+
+
+def place_of(request: Request) -> dict[str, JsonValue]:
+    """Where in a run a request stands."""
+    return {"problem_id": request.problem_id, "sample_index": request.sample_index, "turn": request.turn}
+
+
+def entry_of(key: str, provider: str, place: dict[str, JsonValue], answer: Answer) -> dict[str, JsonValue]:
+    """What the journal keeps of an answer."""
+    return {
+        "key": key,
+        **place,
+        "provider": provider,
+        "model": answer.model,
+        "at": now(),
+        "dialect": answer.dialect,
+        "status": answer.status,
+        "latency_s": round(answer.latency_s, 3),
+        "request_id": answer.request_id,
+        "changed": answer.changed,
+        "body": answer.body,
+    }
+
+
+def answer_of(entry: dict[str, Any]) -> Answer:
+    """The answer that an entry of the journal keeps.
+
+    Raises:
+        ProviderError: a later version wrote it, or somebody's hand.
+    """
+    try:
+        return Answer(
+            dialect=entry["dialect"],
+            model=entry["model"],
+            body=entry["body"],
+            latency_s=entry["latency_s"],
+            status=entry["status"],
+            request_id=entry["request_id"],
+            changed=entry["changed"],
+        )
+    except KeyError as e:
+        msg = f"an answer in the journal has no {e}; `codegen journal check` lists such lines"
+        raise ProviderError(msg) from None

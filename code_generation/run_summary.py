@@ -1,0 +1,93 @@
+"""What a run did, counted while it goes on."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from code_generation.errors import (
+    CodeGenerationError,
+    ConfigError,
+    ConversationOver,
+    Hopeless,
+    ProviderError,
+    SandboxUnavailable,
+    Stopping,
+)
+from code_generation.jsonl import print_error
+
+if TYPE_CHECKING:
+    from code_generation.models import GenerationResult
+    from code_generation.scraper import Failed
+
+
+@dataclass
+class RunSummary:
+    """Counts of one run."""
+
+    total: int
+    """Conversations asked for: problems times samples."""
+    done_before: int
+    satisfied: int = 0
+    verified: int = 0
+    unsolved: int = 0
+    repaired: int = 0
+    """Solved after at least one feedback."""
+    turns: int = 0
+    tokens: int = 0
+    failures: Counter[str] = field(default_factory=Counter)
+    """Error texts of problems that a broken tool left without a result."""
+    refused: int = 0
+    """Conversations that a model's refusal ended."""
+    interrupted: bool = False
+
+    @property
+    def left(self) -> int:
+        """Conversations without a result."""
+        return self.total - self.done_before - self.satisfied - self.unsolved
+
+    def count(self, result: GenerationResult) -> None:
+        """Add one finished problem."""
+        self.refused += result.generation_metadata.get("ended") == "refused"
+        self.satisfied += result.satisfied
+        self.unsolved += not result.satisfied
+        self.verified += result.verified
+        self.repaired += result.satisfied and len(result.attempts) > 1
+        self.turns += len(result.attempts)
+        self.tokens += (result.usage.input_tokens or 0) + (result.usage.output_tokens or 0)
+
+    def count_failure(self, failed: Failed) -> CodeGenerationError | None:
+        """Add a problem that a broken tool left without a result. Returns the error where no further problem can
+        succeed.
+        """
+        error = failed.error
+        if isinstance(error, Stopping):
+            return None
+        if isinstance(error, Hopeless | SandboxUnavailable | ConfigError):  # the last: rows can't be written any more
+            return error
+        self.failures[str(error)] += 1
+        if self.failures[str(error)] == 1 and (self.turns or not _may_be_all(error)):
+            print_error(f"{failed.problem_id}: {error}")
+        return None
+
+    def note(self) -> str:
+        """The counts in a few words."""
+        parts = [f"{self.satisfied} solved", f"{self.unsolved} unsolved"]
+        if self.refused:
+            parts.append(f"{self.refused} refused")
+        if self.failures:
+            parts.append(f"{self.failures.total()} errors")
+        if self.tokens:
+            parts.append(f"{self.tokens:,} tokens")
+        return ", ".join(parts)
+
+    def facts(self) -> dict[str, object]:
+        """All counts, for the manifest."""
+        counted = ("total", "done_before", "satisfied", "unsolved", "verified", "repaired", "refused", "turns", "left")
+        return {name: getattr(self, name) for name in counted} | {"failures": dict(self.failures.most_common(100))}
+
+
+def _may_be_all(error: CodeGenerationError) -> bool:
+    """Whether it may be about the whole run: that is said once then, by the run's end."""
+    return isinstance(error, ProviderError) and not isinstance(error, ConversationOver)
