@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from importlib import import_module
 from typing import IO, TYPE_CHECKING, Any
 
@@ -43,6 +43,7 @@ SLOWEST = 100_000
 OK = range(200, 300)
 NOT_THERE = {404, 410}
 CONFLICT = 409
+LEAST_ERROR, BROKEN = 400, 500
 
 
 class Calls:
@@ -77,16 +78,31 @@ class Calls:
         """
         return await self._small(self._client.get, path, about, options={"params": dict(query or {})})
 
+    async def pages(
+        self, path: str, query: Mapping[str, JsonValue], after: str
+    ) -> AsyncGenerator[list[dict[str, Any]], None]:
+        """The pages of a list, none of them empty; `after` is the parameter that the last id of a page goes into."""
+        query, seen = dict(query), set()
+        while True:
+            page = await self.get(path, query=query)
+            found = [e for e in entries_of(page) if e["id"] not in seen]
+            if found:
+                yield found
+            if not found or not isinstance(page, dict) or not page.get("has_more"):
+                return
+            seen |= {e["id"] for e in found}
+            query[after] = found[-1]["id"]
+
     async def post(self, path: str, body: JsonValue = None, *, about: str = "") -> Any:
         """What a small body, or none, is answered with."""
         return await self._small(self._client.post, path, about, content=encode(body or {}).encode("ascii"))
 
     async def upload(
         self, path: str, file: IO[bytes], size: int, *, name: str = "", fields: Mapping[str, str] | None = None
-    ) -> tuple[int, Any]:
+    ) -> Any:
         """Send a file: as a form's, beside its fields, or, where there are none, as the whole body.
 
-        Returns the status and the JSON value that it is answered with; 409 is no error here.
+        Returns the JSON value that it is answered with.
         """
         seconds = self._timeout_s + size / SLOWEST
         headers = {**UNREAD["headers"]}
@@ -100,8 +116,10 @@ class Calls:
         async with self._open(self._client.post, path, seconds, options={"headers": headers}, **sent) as found:
             status, answered, blocks = found
             raw = await self._whole(blocks)
-            if status in OK or status == CONFLICT:
-                return status, self._value(raw)
+            if status in OK:
+                return self._value(raw)
+            if status == CONFLICT and isinstance(there := _object(raw).get("file_id"), str):
+                return {"id": there}  # Together has a file with the same content already
             raise self._error(status, raw, answered, "")
 
     async def lines(self, path: str, *, about: str, size: int = 0) -> AsyncGenerator[bytes, None]:
@@ -122,7 +140,7 @@ class Calls:
                     rest = bytearray(last)
                     for line in filter(bytes.strip, whole):
                         yield line
-            if rest.strip() and _is_object(bytes(rest)):
+            if rest.strip() and _object(bytes(rest)):
                 yield bytes(rest)
             elif rest.strip() or came < size:
                 msg = f"{self.address} broke off the {about} after {came} bytes"
@@ -143,6 +161,8 @@ class Calls:
                     f"{self.address} answered with something that is no answer: {said}", kind="garbled"
                 )
             status = inside or status
+        elif status not in OK and status < LEAST_ERROR:
+            status = BROKEN
         if status not in OK and refusal_of(status, body) is None:
             raw = self.masked(encode(body)).encode("ascii")
             error = translate(status, raw, {}, address=self.address, model=self.model)
@@ -262,8 +282,15 @@ class _Body:
             yield block
 
 
-def _is_object(raw: bytes) -> bool:
-    try:
-        return isinstance(decode(raw), dict)
-    except ValueError:
-        return False
+def entries_of(page: Any) -> list[dict[str, Any]]:
+    """What a list holds: `{"data": [{"id": "..."}]}`, or the list itself."""
+    found = page.get("data") if isinstance(page, dict) else page
+    return [e for e in found if isinstance(e, dict) and e.get("id")] if isinstance(found, list) else []
+
+
+def _object(raw: bytes) -> dict[str, Any]:
+    """The object that a text is; empty where it is none."""
+    with suppress(ValueError):
+        found = decode(raw)
+        return found if isinstance(found, dict) else {}
+    return {}

@@ -17,7 +17,7 @@ from code_generation.errors import ProviderError
 from code_generation.jsonl import decode, encode
 from code_generation.literals import shorten
 from code_generation.providers.batch_apis import BatchLine, BatchState
-from code_generation.providers.batch_calls import CONFLICT, Calls
+from code_generation.providers.batch_calls import Calls, entries_of
 from code_generation.providers.faults import status_inside
 
 if TYPE_CHECKING:
@@ -97,15 +97,15 @@ class OpenAiBatches:
         if state.status == "running":
             msg = f"batch {batch_id} of {self._calls.address} has not ended"
             raise ProviderError(msg, kind="running")
-        if state.done and not job.get("output_file_id"):
+        files = [name for name in ("output_file_id", "error_file_id") if job.get(name)]
+        if (state.done and "output_file_id" not in files) or (state.reason == "completed" and not files):
             msg = f"batch {batch_id} of {self._calls.address} has ended, but its output is not there"
             raise ProviderError(msg, kind="truncated")
-        for name in ("output_file_id", "error_file_id"):
-            if file_id := job.get(name):
-                about = f"{name.split('_', 1)[0]} file {file_id} of batch {batch_id}"
-                async with aclosing(self._file(str(file_id), about)) as lines:
-                    async for raw in lines:
-                        yield self._read(raw)
+        for name in files:
+            about = f"{name.removesuffix('_file_id')} file {job[name]} of batch {batch_id}"
+            async with aclosing(self._file(str(job[name]), about)) as lines:
+                async for raw in lines:
+                    yield self._read(raw)
 
     async def cancel(self, batch_id: str) -> None:
         """Ask a batch to stop."""
@@ -132,8 +132,8 @@ class OpenAiBatches:
         return {"custom_id": line[0], "method": "POST", "url": self._endpoint, "body": line[1]}
 
     async def _upload(self, file: IO[bytes], size: int, name: str) -> str:
-        _, answer = await self._calls.upload("/files", file, size, name=name, fields={"purpose": "batch"})
-        return self._calls.id_of(answer)
+        fields = {"purpose": "batch"}
+        return self._calls.id_of(await self._calls.upload("/files", file, size, name=name, fields=fields))
 
     def _order(self, tag: str, file_id: str) -> dict[str, JsonValue]:
         order = {"input_file_id": file_id, "endpoint": self._endpoint, "completion_window": "24h"}
@@ -144,15 +144,12 @@ class OpenAiBatches:
         query: dict[str, JsonValue] = {"limit": PAGE}
         if path == "/files":
             query |= {"purpose": "batch", "order": "desc"}
-        while True:
-            page = await self._calls.get(path, query=query)
-            found = _entries(page)
+        async for found in self._calls.pages(path, query, "after"):
             for entry in found:
                 if _time_of(entry) >= since - SKEW_S:
                     yield entry
-            if not found or not page.get("has_more") or _time_of(found[-1]) < since - SKEW_S:
+            if _time_of(found[-1]) < since - SKEW_S:
                 return
-            query["after"] = str(found[-1].get("id"))
 
     # -------------------------------------------------------------------------------------------- what does not
 
@@ -199,16 +196,13 @@ class TogetherBatches(OpenAiBatches):
 
     async def _upload(self, file: IO[bytes], size: int, name: str) -> str:
         fields = {"purpose": "batch-api", "file_name": name, "file_type": "jsonl"}
-        status, answer = await self._calls.upload("/files/upload", file, size, name=name, fields=fields)
-        if status == CONFLICT and isinstance(answer, dict) and answer.get("file_id"):
-            return str(answer["file_id"])  # the same content is there already
-        return self._calls.id_of(answer)
+        return self._calls.id_of(await self._calls.upload("/files/upload", file, size, name=name, fields=fields))
 
     def _order(self, tag: str, file_id: str) -> dict[str, JsonValue]:  # noqa: ARG002 - see the class
         return {"input_file_id": file_id, "endpoint": self._endpoint, "completion_window": "24h"}
 
     async def _newest(self, path: str, since: float) -> AsyncGenerator[dict[str, Any], None]:
-        found = [e for e in _entries(await self._calls.get(path)) if _time_of(e) >= since - SKEW_S]
+        found = [e for e in entries_of(await self._calls.get(path)) if _time_of(e) >= since - SKEW_S]
         for entry in sorted(found, key=_time_of, reverse=True):
             yield entry
 
@@ -217,12 +211,6 @@ def _job(answer: Any) -> dict[str, Any]:
     """A batch; Together puts a new one into a wrapper."""
     job = answer.get("job", answer) if isinstance(answer, dict) else None
     return job if isinstance(job, dict) else {}
-
-
-def _entries(page: Any) -> list[dict[str, Any]]:
-    """What a list holds: `{"data": [...]}`, or the list itself."""
-    found = page.get("data") if isinstance(page, dict) else page
-    return [e for e in found if isinstance(e, dict) and e.get("id")] if isinstance(found, list) else []
 
 
 def _time_of(entry: dict[str, Any]) -> float:
@@ -245,13 +233,13 @@ def _state_of(job: dict[str, Any]) -> BatchState:
         return BatchState(status="running", done=done, failed=failed, total=total)
     why, passing = "", False
     if status == "failed":
-        errors = _entries_of_errors(job)
+        errors = _errors_of(job)
         passing = bool(errors) and all(e.get("code") in PASSING for e in errors)
         why = ": " + shorten("; ".join(map(_said, errors)) or "no reason given", 400)
     return BatchState(status="ended", reason=status + why, done=done, failed=failed, total=total, passing=passing)
 
 
-def _entries_of_errors(job: dict[str, Any]) -> list[dict[str, Any]]:
+def _errors_of(job: dict[str, Any]) -> list[dict[str, Any]]:
     errors = job.get("errors")
     found = errors.get("data") if isinstance(errors, dict) else errors
     if isinstance(found, list):

@@ -64,8 +64,7 @@ class AnthropicBatches:
         """One call that makes the batch, or does not."""
         with tempfile.TemporaryFile() as file:
             size = await asyncio.to_thread(_write, file, lines)
-            _, batch = await self._calls.upload(PATH, file, size)
-        return self._calls.id_of(batch)
+            return self._calls.id_of(await self._calls.upload(PATH, file, size))
 
     async def find(
         self,
@@ -130,15 +129,12 @@ class AnthropicBatches:
     async def _newest(self, since: float) -> list[dict[str, Any]]:
         """The batches of this key since a time, the newest first."""
         found: list[dict[str, Any]] = []
-        query: dict[str, Any] = {"limit": PAGE}
-        while True:
-            page = await self._calls.get(PATH, query=query)
-            entries = [b for b in page.get("data") or [] if isinstance(b, dict) and b.get("id")]
-            recent = [b for b in entries if _time_of(b) >= since - SKEW_S]
+        async for page in self._calls.pages(PATH, {"limit": PAGE}, "after_id"):
+            recent = [b for b in page if _time_of(b) >= since - SKEW_S]
             found += recent
-            if len(recent) < len(entries) or not entries or not page.get("has_more"):
-                return found
-            query["after_id"] = entries[-1]["id"]
+            if len(recent) < len(page):
+                break
+        return found
 
     async def _holds(self, batch: dict[str, Any], custom_ids: Collection[str]) -> bool:
         """Whether the results of a batch are of these requests."""
