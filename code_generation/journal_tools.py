@@ -1,4 +1,4 @@
-"""`codegen journal`: what answers a run has paid for, whether they are whole, and how to drop those that are used up."""
+"""`codegen journal`: which answers a run has paid for, whether they are whole, how to drop those that are used up."""
 
 from __future__ import annotations
 

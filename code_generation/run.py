@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import time
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path  # noqa: TC003 - the command line reads the annotations
 from typing import TYPE_CHECKING
 
 from code_generation.audit.quarantine import quarantine_path, quarantined
@@ -176,8 +176,8 @@ class ScrapeRun:
         }
 
     async def run(self, on_result: OnResult | None = None) -> RunSummary:
-        """Work until all problems have a row, or a SIGINT has let the calls under way finish. `on_result` is told of each
-        row that is written.
+        """Work until all problems have a row, or a SIGINT has let the calls under way finish. `on_result` is told of
+        each row that is written.
 
         Raises:
             ConfigError, DataError, SandboxUnavailable, Hopeless: the run can't work; rows and answers so far stay.
@@ -210,7 +210,9 @@ class ScrapeRun:
             said = "; ".join(f"{n} rows are of model {m}, prompts {p} and {s}" for (m, p, s), n in others.items())
             print_error(f"{said}; their problems count as done")
 
-    async def _work(self, files: RunFiles, provider: Provider, grader: Grader, on_result: OnResult | None) -> RunSummary:
+    async def _work(
+        self, files: RunFiles, provider: Provider, grader: Grader, on_result: OnResult | None
+    ) -> RunSummary:
         """Solve what has no row yet."""
         samples = range(self.options.samples_per_problem)
         before = sum((i, sample) in files.done for i in self.ids for sample in samples)
@@ -228,7 +230,7 @@ class ScrapeRun:
                 result = await solve(problem, provider, grader, self.policy, sample_index)
                 await files.append(result)
             if on_result is not None:
-                on_result(result, {**seconds, "total": time.monotonic() - started})
+                on_result(result, {"total": time.monotonic() - started} | {str(part): s for part, s in seconds.items()})
             return result
 
         def note() -> str:

@@ -1,8 +1,8 @@
-"""Questions asked in batches, at half the price: what waits goes out together, and each answer is kept as it comes back.
+"""Questions asked in batches, at half the price: what waits goes out together, each answer is kept as it comes back.
 
 To `solve` it is a service like any other: `ask` waits, for hours if it must. The questions of all open conversations
-that wait at the same time make up a batch, so that a run goes on in waves: turn k of all conversations, then turn k+1 of
-those that are left.
+that wait at the same time make up a batch, so that a run goes on in waves: turn k of all conversations, then turn k+1
+of those that are left.
 
 Every step is in the ledger before the next is taken. A batch whose submission was not answered is looked for at the
 service before anything is submitted again; what an expired, cancelled or broken-off batch has answered is kept, and
@@ -15,16 +15,19 @@ from __future__ import annotations
 import asyncio
 import time
 from contextlib import suppress
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
 from code_generation.errors import Hopeless, ProviderError, RequestRejected, Stopping
 from code_generation.jsonl import encode
+from code_generation.literals import shorten
+from code_generation.providers.batch_apis import split
 from code_generation.providers.dialect import Answer
-from code_generation.providers.faults import refusal_of, translate
 from code_generation.providers.journaled import entry_of, place_of
 
 if TYPE_CHECKING:
+    from collections.abc import Coroutine
+
     from code_generation.batch_ledger import Batch, BatchLedger
     from code_generation.journal import Journal
     from code_generation.models import JsonValue
@@ -59,6 +62,9 @@ class _Waiting:
     question: Question
     answer: asyncio.Future[Answer]
     failures: int = 0
+    body: dict[str, JsonValue] = field(default_factory=dict)
+    """As it was submitted last."""
+    changed: dict[str, str] = field(default_factory=dict)
 
 
 class BatchService:
@@ -110,12 +116,12 @@ class BatchService:
             self._start(self._see_through(batch))
         self._start(self._gather())
 
-    def _start(self, work) -> None:  # type: ignore[no-untyped-def]
+    def _start(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(self._guarded(work))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _guarded(self, work) -> None:  # type: ignore[no-untyped-def]
+    async def _guarded(self, work: Coroutine[Any, Any, None]) -> None:
         """What ends a task ends the run: those who wait are told."""
         try:
             await work
@@ -144,14 +150,9 @@ class BatchService:
 
     def _take(self) -> dict[str, _Waiting]:
         """As many of the waiting as one batch holds."""
-        taken: dict[str, _Waiting] = {}
-        size = 0
-        for key, waiting in list(self._pending.items()):
-            size += sum(len(m.content.encode("utf-8", "replace")) + 200 for m in waiting.question.request.messages)
-            if taken and (len(taken) >= self._api.most_lines or size > self._api.most_bytes / 2):
-                break
-            taken[key] = self._pending.pop(key)
-        return taken
+        lines = ((key, self._body_of(w)) for key, w in self._pending.items())
+        first = next(split(lines, self._api.most_lines, self._api.most_bytes))
+        return {key: self._pending.pop(key) for key, _ in first}
 
     # -------------------------------------------------------------------------------------------- one batch
 
@@ -172,7 +173,7 @@ class BatchService:
         fresh = batch.file_id is None and all(self._outstanding.get(key) for key in batch.lines)
         if not fresh or time.time() - batch.planned_at > LONGEST_WAIT_S:
             return await self._find(batch)
-        bodies = [(key, self._body(w)) for key in batch.lines if (w := self._outstanding[key])]
+        bodies = [(key, w.body) for key in batch.lines if (w := self._outstanding[key])]
         for failures in range(self._max_retries + 1):
             try:
                 batch_id = await self._api.submit(batch.tag, bodies, lambda what, i: self._note(batch, what, i))
@@ -219,7 +220,8 @@ class BatchService:
         self._monitor.log.write("batch", tag=batch.tag, step=what, id=identity, lines=len(batch.lines))
 
     def _failed(self, batch: Batch, error: ProviderError) -> None:
-        self._monitor.note_batch_failure(batch.tag, error)
+        self._monitor.failed[error.kind] += 1
+        self._monitor.log.write("batch failed", tag=batch.tag, kind=error.kind, error=str(error)[:1000])
         if isinstance(error, Hopeless):
             raise error
 
@@ -265,7 +267,7 @@ class BatchService:
         """An answer is kept and handed on; a failure leaves its question unanswered."""
         waiting = self._outstanding.get(line.custom_id)
         try:
-            answer = self._answer_of(batch, line)
+            answer = self._answer_of(batch, line, waiting.changed if waiting else {})
         except ProviderError as e:
             self._note_line(waiting, e)
             return
@@ -278,21 +280,22 @@ class BatchService:
         if waiting is not None and not waiting.answer.done():
             waiting.answer.set_result(answer)
 
-    def _answer_of(self, batch: Batch, line: BatchLine) -> Answer:
+    def _answer_of(self, batch: Batch, line: BatchLine, changed: dict[str, str]) -> Answer:
         """Raises ProviderError where a line holds none."""
-        if line.body is None:
-            raise ProviderError(line.error or "a line of a batch came back without an answer", kind="batch_line")
-        if line.status != OK or not self.service.dialect.is_answer(line.body):
-            raw = encode(line.body).encode("ascii")
-            if refusal_of(line.status, raw) is None:
-                raise translate(line.status, raw, {}, address=self.service.address, model=self.service.model)
+        if line.error is not None:
+            raise line.error
+        status = line.status or OK
+        if status == OK and not self.service.dialect.is_answer(line.body):
+            msg = f"a line of a batch came back with no answer: {shorten(encode(line.body), 200)}"
+            raise ProviderError(msg, kind="garbled")
         return Answer(
             dialect=self.service.dialect.name,
             model=self.service.model,
             body=line.body,
             latency_s=max(0.0, time.time() - batch.planned_at),
-            status=line.status,
+            status=status,
             request_id=line.request_id,
+            changed=changed,
         )
 
     def _note_line(self, waiting: _Waiting | None, error: ProviderError) -> None:
@@ -300,7 +303,7 @@ class BatchService:
             return
         self._monitor.note_failure(waiting.question.request, error)
         waiting.failures += 1
-        learnt = isinstance(error, RequestRejected) and self.service.learn(error, waiting.question.request)
+        learnt = isinstance(error, RequestRejected) and self.service.learn(error, waiting.body)
         hopeless = not error.retryable and not learnt
         if (hopeless or waiting.failures > self._max_retries) and not waiting.answer.done():
             self._outstanding.pop(waiting.question.key, None)
@@ -331,8 +334,9 @@ class BatchService:
         if not waiting.answer.done():
             waiting.answer.set_result(answer)
 
-    def _body(self, waiting: _Waiting) -> dict[str, JsonValue]:
-        return self.service.body_of(waiting.question.request, stream=False)
+    def _body_of(self, waiting: _Waiting) -> dict[str, JsonValue]:
+        waiting.body, waiting.changed = self.service.whole_body(waiting.question.request)
+        return waiting.body
 
     # -------------------------------------------------------------------------------------------- end
 

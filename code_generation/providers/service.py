@@ -14,6 +14,7 @@ import os
 import re
 import time
 from contextlib import suppress
+from dataclasses import replace
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -107,6 +108,14 @@ class Service:
             except ProviderError as error:
                 error.args = (self._masked(str(error)),)
                 raise
+
+    def whole_body(self, request: Request) -> tuple[dict[str, JsonValue], dict[str, str]]:
+        """The body of a call that is not streamed, as the model takes it, and what was changed for that."""
+        return self._parameters.apply(self.dialect.build_body(request, replace(self.wire, stream=False)))
+
+    def learn(self, error: RequestRejected, body: dict[str, JsonValue]) -> bool:
+        """Whether asking again with another `whole_body` may help, after this one was rejected."""
+        return self._parameters.adapt(error, body) is not None
 
     async def close(self) -> None:
         """Close the connections; calls that are under way fail."""
