@@ -12,7 +12,8 @@ from code_generation.preprocess import preprocess
 from code_generation.prompts import packaged_folder
 from code_generation.providers import ModelOptions
 from code_generation.results import read_results
-from code_generation.run import ScrapeOptions, ScrapeRun
+from code_generation.run import ScrapeRun
+from code_generation.run_options import ScrapeOptions
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -25,7 +25,8 @@ from code_generation.loaders import LoadOptions, dataset_of
 from code_generation.preprocess.proposals import ExtractionOptions
 from code_generation.providers import ModelOptions
 from code_generation.results import check_writable, refuse_to_replace
-from code_generation.run import PromptOptions, ScrapeOptions, ScrapeRun
+from code_generation.run import ScrapeRun
+from code_generation.run_options import PromptOptions, ScrapeOptions
 
 if TYPE_CHECKING:
     from code_generation.run_summary import RunSummary

@@ -6,10 +6,10 @@ import asyncio
 import contextlib
 import time
 from dataclasses import dataclass
-from pathlib import Path  # noqa: TC003 - the command line reads the annotations
 from typing import TYPE_CHECKING
 
 from code_generation.audit.quarantine import quarantine_path, quarantined
+from code_generation.batch_ledger import ledger_path
 from code_generation.errors import CodeGenerationError, ConfigError, DataError
 from code_generation.grader import GraderOptions, open_grader
 from code_generation.interruption import interruptible
@@ -22,12 +22,14 @@ from code_generation.providers import ModelOptions, choose_model, open_provider
 from code_generation.results import unsolved_path
 from code_generation.run_files import RunFiles, RunPaths, open_run_files
 from code_generation.run_manifest import describe_model, describe_options, describe_prompts
+from code_generation.run_options import PromptOptions, ScrapeOptions
 from code_generation.run_summary import RunSummary
-from code_generation.scraper import Criterion, SolvePolicy, scrape, solve
+from code_generation.scraper import SolvePolicy, scrape, solve
 from code_generation.spans import collecting
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
+    from pathlib import Path
 
     from code_generation.models import CodeProblem, JsonValue
     from code_generation.protocols import Grader, Provider
@@ -35,65 +37,6 @@ if TYPE_CHECKING:
 
     OnResult = Callable[[GenerationResult, dict[str, float]], None]
     """Gets a row and the seconds it took: in all (`total`) and by `spans.Part`."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class PromptOptions:
-    """Which prompts are used."""
-
-    system_prompt_id: str = "helpful_coder"
-    """System prompt, by id."""
-    prompt_id: str = "basic"
-    """Opening prompt, by id."""
-    prompts_dir: Path | None = None
-    """Folder with prompts of one's own, laid out like prompts/; what it lacks comes from there."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class ScrapeOptions:
-    """How problems are worked on."""
-
-    max_turns: int = 10
-    """Answers that one problem may take."""
-    max_concurrent: int = 60
-    """Problems under way at a time."""
-    max_concurrent_requests: int | None = None
-    """Calls to the model at a time; default: as many as problems."""
-    samples_per_problem: int = 1
-    """Conversations per problem."""
-    criterion: Criterion | None = None
-    """What counts as solved: all tests (default), the public ones, the private ones, or public but not private."""
-    should_pass_private: bool = False
-    """Solved means: public and private tests pass (the default, said aloud)."""
-    should_not_pass_private: bool = False
-    """Solved means: public tests pass and private ones do not."""
-    error_log_path: Path | None = None
-    """File of the unsolved problems; default: OUT with .unsolved.jsonl."""
-    limit: int | None = None
-    """Work on the first N problems only."""
-    skip_quarantined: bool = False
-    """Leave out the problems that `codegen validate --check-canonical` has put on its list, IN.quarantine.jsonl."""
-    quarantine: Path | None = None
-    """The list, where it is another file; leaves its problems out too."""
-    force: bool = False
-    """Start anew; earlier results are kept beside as .bak."""
-
-    def wanted(self) -> Criterion:
-        """The criterion that the flags add up to.
-
-        Raises:
-            ConfigError: they contradict each other.
-        """
-        asked: list[tuple[str, Criterion | None]] = [
-            ("--criterion", self.criterion),
-            ("--should-pass-private", "all" if self.should_pass_private else None),
-            ("--should-not-pass-private", "public-not-private" if self.should_not_pass_private else None),
-        ]
-        given = [(flag, value) for flag, value in asked if value is not None]
-        if len({value for _, value in given}) > 1:
-            msg = f"{' and '.join(flag for flag, _ in given)} contradict each other: give one of them"
-            raise ConfigError(msg)
-        return given[0][1] if given else "all"
 
 
 @dataclass(frozen=True)
@@ -129,16 +72,7 @@ class ScrapeRun:
             ConfigError, DataError: something is not as it must be.
         """
         options, prompts = options or ScrapeOptions(), prompts or PromptOptions()
-        for name, value in (
-            ("--max-turns", options.max_turns),
-            ("--max-concurrent", options.max_concurrent),
-            ("--max-concurrent-requests", options.max_concurrent_requests),
-            ("--samples-per-problem", options.samples_per_problem),
-            ("--limit", options.limit),
-        ):
-            if value is not None and value < 1:
-                msg = f"{name} must be at least 1, got {value}"
-                raise ConfigError(msg)
+        options.check()
         chosen = PromptSet(PromptLibrary(prompts.prompts_dir), prompts.system_prompt_id, prompts.prompt_id)
         chosen.check()
         unsolved = options.error_log_path or unsolved_path(out)
@@ -164,7 +98,9 @@ class ScrapeRun:
     @property
     def paths(self) -> RunPaths:
         """Where it keeps what."""
-        return RunPaths(self.source, self.out, self.unsolved, journaled=self.choice.endpoint is not None)
+        costs = self.choice.endpoint is not None
+        batched = costs and (self.options.batch or ledger_path(self.out).exists())  # or some are under way still
+        return RunPaths(self.source, self.out, self.unsolved, journaled=costs, batched=batched)
 
     def describe(self) -> dict[str, JsonValue]:
         """Everything that decides about the run, for its manifest."""
@@ -192,9 +128,16 @@ class ScrapeRun:
     @contextlib.asynccontextmanager
     async def _open_provider(self, files: RunFiles) -> AsyncIterator[Provider]:
         known = {p.problem_id: p for p in read_problems(self.source)} if self.choice.provider == "scripted" else {}
-        limit = self.options.max_concurrent_requests or self.options.max_concurrent
+        limit = self.options.max_concurrent_requests or self.options.at_a_time
         provider = open_provider(
-            self.choice, self.model, known, max_concurrent=limit, journal=files.journal, log=files.log
+            self.choice,
+            self.model,
+            known,
+            max_concurrent=limit,
+            journal=files.journal,
+            log=files.log,
+            batches=files.batches,
+            pace=self.options.pace,
         )
         try:
             yield provider
@@ -236,7 +179,7 @@ class ScrapeRun:
         def note() -> str:
             return ", ".join(part for part in (summary.note(), provider.status()) if part)
 
-        work = scrape(self._pairs(files.done), solve_one, max_concurrent=self.options.max_concurrent, stop=stopped)
+        work = scrape(self._pairs(files.done), solve_one, max_concurrent=self.options.at_a_time, stop=stopped)
         with Progress("scrape", summary.total - before) as progress, interruptible(stop, STOPPING):
             async with ticking(lambda: progress.show(note())), contextlib.aclosing(work) as results:
                 async for result in results:

@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from code_generation.batch_ledger import BatchLedger, ledger_path
 from code_generation.event_log import EventLog, log_path
 from code_generation.group_commit import GroupWriter
 from code_generation.journal import Journal, journal_path
@@ -35,6 +36,8 @@ class RunPaths:
     """The error log."""
     journaled: bool
     """Answers cost something, and are kept."""
+    batched: bool = False
+    """Questions are asked in batches."""
 
     @property
     def journal(self) -> Path:
@@ -47,6 +50,7 @@ class RunPaths:
             "results": self.results,
             "unsolved": self.unsolved,
             **({"journal": self.journal} if self.journaled else {}),
+            **({"batches": ledger_path(self.results)} if self.batched else {}),
             "log": log_path(self.results),
             "manifest": run_manifest_path(self.results),
         }
@@ -66,8 +70,15 @@ class RunPaths:
 class RunFiles:
     """The open files, and what was in them."""
 
-    def __init__(self, solved: GroupWriter, unsolved: GroupWriter, journal: Journal | None, log: EventLog) -> None:
-        self.journal, self.log = journal, log
+    def __init__(
+        self,
+        solved: GroupWriter,
+        unsolved: GroupWriter,
+        journal: Journal | None,
+        log: EventLog,
+        batches: BatchLedger | None = None,
+    ) -> None:
+        self.journal, self.log, self.batches = journal, log, batches
         self.done: set[tuple[str, int]] = set()
         """(problem id, sample index) of every finished problem."""
         self.made_by: Counter[tuple[str, str, str]] = Counter()
@@ -119,7 +130,8 @@ async def open_run_files(paths: RunPaths, settings: Mapping[str, JsonValue]) -> 
         manifest = RunManifest(written["manifest"])
         journal = Journal(paths.journal) if paths.journaled else None
         log = EventLog(written["log"])
-        files = RunFiles(solved, unsolved, journal, log)
+        batches = BatchLedger(written["batches"]) if paths.batched else None
+        files = RunFiles(solved, unsolved, journal, log, batches)
         manifest.begin(written, paths.source, settings)
         log.write("start", done_before=len(files.done), answers_kept=0 if journal is None else journal.count)
         try:
@@ -138,5 +150,7 @@ async def open_run_files(paths: RunPaths, settings: Mapping[str, JsonValue]) -> 
                 log.write("end", status=files.status)
                 manifest.end(files.status, files.facts)
             log.close()
+            if batches is not None:
+                batches.close()
             if journal is not None:
                 await journal.close()

@@ -19,10 +19,12 @@ from code_generation.tables import resolve
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from code_generation.batch_ledger import BatchLedger
     from code_generation.event_log import EventLog
     from code_generation.journal import Journal
     from code_generation.models import CodeProblem
     from code_generation.protocols import Provider
+    from code_generation.providers.batches import BatchPace
 
 __all__ = [
     "DIALECTS", "ENDPOINTS", "NO_KEY", "OFFLINE", "Endpoint", "ModelChoice", "ModelOptions", "choose_model",
@@ -38,9 +40,12 @@ def open_provider(
     max_concurrent: int = 60,
     journal: Journal | None = None,
     log: EventLog | None = None,
+    batches: BatchLedger | None = None,
+    pace: BatchPace | None = None,
 ) -> Provider:
-    """Make the provider of a model: journal around retries around canary and limiter around the service. `problems` feed
-    the scripted ones, which need none of it.
+    """Make the provider of a model: journal around retries around canary and limiter around the service. `problems`
+    feed the scripted ones, which need none of it. With a ledger of `batches` (and a journal) questions are asked in
+    batches.
 
     Raises:
         UnknownName, ConfigError, DataError: an unknown scripted model, a replay file that can't be read.
@@ -69,4 +74,13 @@ def open_provider(
     at_a_time = min(max_concurrent, limits.max_concurrent or max_concurrent)
     dispatcher = Dispatcher(max_concurrent=at_a_time, rpm=limits.rpm, tpm=limits.tpm)
     retrying = RetryingService(service, dispatcher, Canary(), monitor, max_retries=options.max_retries)
-    return JournaledProvider(retrying, journal, monitor)
+    if batches is None or journal is None:
+        return JournaledProvider(retrying, journal, monitor)
+    from code_generation.providers.batch_apis import open_batch_api  # noqa: PLC0415
+    from code_generation.providers.batches import BatchPace, BatchService  # noqa: PLC0415
+
+    api = open_batch_api(choice, timeout_s=options.request_timeout)
+    in_batches = BatchService(
+        retrying, api, batches, journal, monitor, pace=pace or BatchPace(), max_retries=options.max_retries
+    )
+    return JournaledProvider(in_batches, journal, monitor)

@@ -53,6 +53,9 @@ class BatchPace:
     """How often a batch is looked at."""
     patience_s: float | None = None
     """A batch that takes longer is cancelled, and what it has not answered is asked online; None: it is waited for."""
+    submit: bool = True
+    """New questions go into batches. Where not, they are asked online, and batches of earlier sessions are waited for.
+    """
 
 
 @dataclass
@@ -102,6 +105,8 @@ class BatchService:
         waiting = _Waiting(question, asyncio.get_running_loop().create_future())
         if question.key in self._outstanding:
             self._outstanding[question.key] = waiting
+        elif not self._pace.submit:
+            return await self._online.ask(question)
         else:
             self._line_up(waiting)
         return await waiting.answer
@@ -319,7 +324,7 @@ class BatchService:
                 continue
             if error is not None:
                 waiting.answer.set_exception(error)
-            elif late:
+            elif late or not self._pace.submit:
                 self._start(self._ask_online(waiting))
             else:
                 self._line_up(waiting)
@@ -355,6 +360,8 @@ class BatchService:
     def limiter_status(self) -> str:
         """`2 batches of 1,200 questions under way, 12 waiting`."""
         n = len(self._ledger.open_batches)
+        if not n and not self._pace.submit:
+            return self._online.limiter_status()
         return f"{n} batches of {len(self._outstanding):,} questions under way, {len(self._pending)} waiting"
 
     async def close(self) -> None:
@@ -364,4 +371,3 @@ class BatchService:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._api.close()
         await self._online.close()
-        self._ledger.close()

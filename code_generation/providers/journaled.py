@@ -13,6 +13,7 @@ from code_generation.spans import span
 if TYPE_CHECKING:
     from code_generation.journal import Journal
     from code_generation.models import Completion, JsonValue, Request
+    from code_generation.providers.batches import BatchService
     from code_generation.providers.dialect import Dialect
     from code_generation.providers.monitor import Monitor
     from code_generation.providers.retry import RetryingService
@@ -45,8 +46,8 @@ class Question:
 class JournaledProvider:
     """See `protocols.Provider`. Without a journal nothing is kept."""
 
-    def __init__(self, service: RetryingService, journal: Journal | None, monitor: Monitor) -> None:
-        """Wrap a service."""
+    def __init__(self, service: RetryingService | BatchService, journal: Journal | None, monitor: Monitor) -> None:
+        """Wrap a service, online or in batches."""
         self._service, self._journal, self.monitor = service, journal, monitor
         self.name, self.model = service.service.name, service.service.wire.model
         self._dialect: Dialect = service.service.dialect

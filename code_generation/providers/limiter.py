@@ -1,8 +1,10 @@
 """PROVISIONAL stand-in by the lead, so that the tree runs; to be replaced whole by the real dispatcher."""
 from __future__ import annotations
+
 import asyncio
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+
 
 @dataclass(frozen=True)
 class LimiterState:

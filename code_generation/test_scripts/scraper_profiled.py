@@ -20,7 +20,8 @@ from code_generation.interruption import resume_command
 from code_generation.jsonl import encode, print_error
 from code_generation.providers import ModelOptions
 from code_generation.results import check_writable
-from code_generation.run import PromptOptions, ScrapeOptions, ScrapeRun
+from code_generation.run import ScrapeRun
+from code_generation.run_options import PromptOptions, ScrapeOptions
 
 if TYPE_CHECKING:
     from code_generation.models import GenerationResult, JsonValue
