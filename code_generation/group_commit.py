@@ -64,6 +64,16 @@ class GroupWriter:
         else:
             group.set_result(None)
 
+    async def settle(self) -> None:
+        """Wait until everything that was written is on disk.
+
+        Raises:
+            ConfigError: it can't be.
+        """
+        await asyncio.gather(*self._syncs)
+        if self._broken is not None:
+            raise self._broken
+
     async def close(self) -> None:
         """Put everything on disk and close; safe to call twice."""
         await asyncio.gather(*self._syncs)

@@ -178,6 +178,14 @@ class Journal:
         """`write`, and wait until it is on disk."""
         await asyncio.shield(self.write(entry))
 
+    async def settle(self) -> None:
+        """Wait until every answer is on disk.
+
+        Raises:
+            ConfigError: one can't be.
+        """
+        await self._rows.settle()
+
     async def close(self) -> None:
         """Put everything on disk and close; an empty file is taken away."""
         self._rows.file.remove_if_empty()

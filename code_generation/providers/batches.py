@@ -22,6 +22,7 @@ from code_generation.errors import Hopeless, ProviderError, RequestRejected, Sto
 from code_generation.jsonl import encode
 from code_generation.literals import shorten
 from code_generation.providers.batch_apis import split
+from code_generation.providers.canary import Canary
 from code_generation.providers.dialect import Answer
 from code_generation.providers.journaled import entry_of, place_of
 
@@ -38,8 +39,8 @@ if TYPE_CHECKING:
     from code_generation.providers.service import Service
 
 OK = 200
-LISTED_AFTER_S = (0.0, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0)
-"""How long a batch may take to be listed after it was made; it is looked for so often."""
+LISTED_WITHIN_S = 60.0
+"""How long a batch may take to be listed after it was made."""
 LONGEST_WAIT_S = 60.0
 
 
@@ -87,7 +88,7 @@ class BatchService:
         """`online` knows the service's bodies and parameters, and answers what can't wait."""
         self.service: Service = online.service
         self._online, self._api, self._ledger, self._journal, self._monitor = online, api, ledger, journal, monitor
-        self._pace, self._max_retries = pace, max_retries
+        self._pace, self._max_retries, self._canary = pace, max_retries, Canary()
         self._pending: dict[str, _Waiting] = {}
         """Questions that are in no batch."""
         self._outstanding: dict[str, _Waiting | None] = {}
@@ -175,8 +176,7 @@ class BatchService:
 
     async def _make_sure_it_exists(self, batch: Batch) -> bool:
         """Submit it, or find it where it was submitted already; False where it was neither, and its lines are free."""
-        fresh = batch.file_id is None and all(self._outstanding.get(key) for key in batch.lines)
-        if not fresh or time.time() - batch.planned_at > LONGEST_WAIT_S:
+        if not all(self._outstanding.get(key) for key in batch.lines):  # an earlier session's
             return await self._find(batch)
         bodies = [(key, w.body) for key in batch.lines if (w := self._outstanding[key])]
         for failures in range(self._max_retries + 1):
@@ -201,8 +201,9 @@ class BatchService:
 
     async def _looked_for(self, batch: Batch) -> bool:
         """Whether the service has it after all."""
-        for wait_s in LISTED_AFTER_S:
-            await asyncio.sleep(wait_s)
+        wait_s = 1.0
+        while True:
+            last = time.time() - batch.planned_at > LISTED_WITHIN_S
             try:
                 found = await self._api.find(
                     batch.tag,
@@ -214,13 +215,17 @@ class BatchService:
                 )
             except ProviderError as e:
                 self._failed(batch, e)
-                continue
+                last, found = False, None
             if found is not None:
                 self._note(batch, "submitted", found)
                 return True
-        return False
+            if last:
+                return False
+            await asyncio.sleep(wait_s)
+            wait_s = min(2 * wait_s, LISTED_WITHIN_S / 4)
 
     def _note(self, batch: Batch, what: str, identity: str) -> None:
+        self._canary.works()
         self._ledger.note(batch, what, id=identity)
         self._monitor.log.write("batch", tag=batch.tag, step=what, id=identity, lines=len(batch.lines))
 
@@ -229,6 +234,7 @@ class BatchService:
         self._monitor.log.write("batch failed", tag=batch.tag, kind=error.kind, error=str(error)[:1000])
         if isinstance(error, Hopeless):
             raise error
+        self._canary.fails(error)
 
     async def _wait_for_end(self, batch: Batch) -> None:
         """Until the service has done with it; asked for its end where it takes too long."""
@@ -237,6 +243,7 @@ class BatchService:
         while True:
             try:
                 state = await self._api.state(batch.batch_id)
+                self._canary.works()
                 if state.status == "ended":
                     return
                 patience = self._pace.patience_s
@@ -260,6 +267,7 @@ class BatchService:
             except ProviderError as e:
                 self._failed(batch, e)
                 await asyncio.sleep(min(LONGEST_WAIT_S, 2.0 ** min(failures, 6)))
+        await self._journal.settle()  # the ledger must not say more than the disk holds
         state = await self._last_state(batch)
         self._give_back(batch, "ended", None, reason=state, answers=len(batch.answered))
 
