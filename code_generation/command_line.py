@@ -65,7 +65,7 @@ def fill_in(_app: App, commands: tuple[str, ...], arguments: ArgumentCollection)
     for flag, argument in by_flag.items():
         key = flag[2:].replace("-", "_")
         value = next((v for k, v in values.items() if k.replace("-", "_") == key), None)
-        if value is None and (commands[-1], flag) not in NOT_FROM_ENVIRONMENT:
+        if value is None and ((commands or ("",))[-1], flag) not in NOT_FROM_ENVIRONMENT:
             value = _environment(os.environ, key)
         if not argument.tokens and value is not None and flag not in {"--config", "--help", "--version"}:
             for item in value if isinstance(value, list) else [value]:

@@ -8,7 +8,6 @@ import shlex
 import signal
 import sys
 import threading
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from code_generation.jsonl import print_error
@@ -48,6 +47,6 @@ def resume_command() -> str:
 
 def command_line() -> list[str]:
     """How this process was started, as one would type it."""
-    program = Path(sys.argv[0])
-    start = ["codegen"] if program.name == "codegen" else ["python", "-m", f"code_generation.{program.stem}"]
+    spec = getattr(sys.modules["__main__"], "__spec__", None)  # there for `python -m`, not for the console script
+    start = ["codegen"] if spec is None else ["python", "-m", spec.name.removesuffix(".__main__")]
     return [*start, *sys.argv[1:]]

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from code_generation.errors import (
@@ -275,6 +275,7 @@ JSON = st.recursive(
 )
 
 
+@settings(deadline=None)
 @given(st.sampled_from([302, 400, 401, 404, 413, 422, 429, 500, 503, 529, 200]), JSON | st.binary())
 def test_any_body_is_an_error(status, body):
     """Whatever a body holds, there is an error of ours with a message of one line."""
