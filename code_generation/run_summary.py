@@ -41,6 +41,8 @@ class RunSummary:
     refused: int = 0
     """Conversations that a model's refusal ended."""
     interrupted: bool = False
+    _unsaid: list[str] = field(default_factory=list)
+    """Failures that may be the whole run's: those are said once then, by its end."""
 
     @property
     def left(self) -> int:
@@ -49,6 +51,7 @@ class RunSummary:
 
     def count(self, result: GenerationResult) -> None:
         """Add one finished problem."""
+        self._say()
         self.refused += result.generation_metadata.get("ended") == "refused"
         self.satisfied += result.satisfied
         self.unsolved += not result.satisfied
@@ -67,9 +70,16 @@ class RunSummary:
         if isinstance(error, Hopeless | SandboxUnavailable | ConfigError):  # the last: rows can't be written any more
             return error
         self.failures[str(error)] += 1
-        if self.failures[str(error)] == 1 and (self.turns or not _may_be_all(error)):
-            print_error(f"{failed.problem_id}: {error}")
+        if self.failures[str(error)] == 1:
+            self._unsaid.append(f"{failed.problem_id}: {error}")
+        if self.turns or not _may_be_all(error):
+            self._say()
         return None
+
+    def _say(self) -> None:
+        for line in self._unsaid:
+            print_error(line)
+        self._unsaid.clear()
 
     def note(self) -> str:
         """The counts in a few words."""
@@ -89,5 +99,5 @@ class RunSummary:
 
 
 def _may_be_all(error: CodeGenerationError) -> bool:
-    """Whether it may be about the whole run: that is said once then, by the run's end."""
+    """Whether it may be about the whole run."""
     return isinstance(error, ProviderError) and not isinstance(error, ConversationOver)

@@ -120,6 +120,9 @@ CLASSES = [
                  "rate_limit_exceeded", "tokens"), RequestRejected, None),
     (422, {"detail": [{"loc": ["body", "messages", 0, "content"], "msg": "Field required", "type": "missing"}]},
      RequestRejected, None),
+    (400, {"object": "error", "message": "[{'type': 'string_type', 'loc': ('body', 'messages', 0, 'content'), 'msg': "
+           "'Input should be a valid string', 'input': ['Raise an error for insufficient funds; prompt is too long']}]"},
+     RequestRejected, None),
     (418, "I'm a teapot", RequestRejected, None),
 ]  # fmt: skip
 
@@ -223,6 +226,7 @@ def test_headers_come_along():
         (401, openai("moderation", "invalid_api_key"), None),
         (429, openai("content_filter"), None),
         (503, "moderation is down", None),
+        (400, {"message": "Extra inputs are not permitted, field: 'messages[1].x', value: 'it was flagged'"}, None),
         (400, "", None),
     ],
 )  # fmt: skip

@@ -23,7 +23,7 @@ from code_generation.errors import (
 )
 from code_generation.jsonl import decode
 from code_generation.literals import shorten
-from code_generation.providers.parameters import names_in
+from code_generation.providers.parameters import names_in, without_quotes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -91,8 +91,8 @@ class Complaint:
 
     @property
     def words(self) -> str:
-        """Codes and the start of the message; further on it may repeat what was sent."""
-        return "\n".join((*self.codes, self.message[:SAID]))
+        """Codes and the start of the message, without what it repeats of the question."""
+        return "\n".join((*self.codes, without_quotes(self.message)[:SAID]))
 
 
 def read_complaint(body: JsonValue | bytes) -> Complaint:

@@ -93,6 +93,15 @@ def names_in(message: str) -> Iterator[str]:
             yield ".".join(re.findall(r"[\w.\[\]]+", name)).strip(".")
 
 
+def without_quotes(message: str) -> str:
+    """A message up to where it repeats what was sent, whose words mean nothing.
+
+    >>> without_quotes("[{'msg': 'Extra inputs are not permitted', 'input': 'a must be less than b'}]")
+    "[{'msg': 'Extra inputs are not permitted'"
+    """
+    return _QUOTE.split(message, maxsplit=1)[0]
+
+
 class Parameters:
     """What one model takes."""
 
@@ -122,7 +131,7 @@ class Parameters:
         changed = self.apply(body)[1]
         if changed:
             return next(iter(changed.items()))
-        message = _QUOTE.split(str(error), maxsplit=1)[0]
+        message = without_quotes(str(error))
         for name in dict.fromkeys((*([error.names] if error.names else []), *names_in(message))):
             if found := self._find(name, message, body):
                 known, what, change = found
