@@ -121,7 +121,7 @@ CLASSES = [
     (422, {"detail": [{"loc": ["body", "messages", 0, "content"], "msg": "Field required", "type": "missing"}]},
      RequestRejected, None),
     (400, {"object": "error", "message": "[{'type': 'string_type', 'loc': ('body', 'messages', 0, 'content'), 'msg': "
-           "'Input should be a valid string', 'input': ['Raise an error for insufficient funds; prompt is too long']}]"},
+           "'Input should be a valid string', 'input': ['Raise an error for insufficient funds; too many tokens']}]"},
      RequestRejected, None),
     (418, "I'm a teapot", RequestRejected, None),
 ]  # fmt: skip
