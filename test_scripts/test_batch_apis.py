@@ -215,8 +215,10 @@ def test_a_list_that_lags(desk):
     assert (missed > 0, len(found)) == (True, 2)
 
 
-def test_a_long_list(desk):
+@pytest.mark.parametrize("case", ["openai", "anthropic"])  # Together's list has no pages
+def test_a_long_list(desk_of, case):
     """A batch is found behind more than a page of later ones."""
+    desk = desk_of(case)
     first, later = desk.lines(2), desk.lines(1)
 
     async def run():
@@ -328,8 +330,10 @@ def test_nobody_there(desk):
     asyncio.run(run())
 
 
-def test_large_files_are_not_held(desk):
+@pytest.mark.parametrize("case", ["openai", "anthropic"])
+def test_large_files_are_not_held(desk_of, case):
     """Neither the lines that go up nor the answers that come down are in memory as a whole."""
+    desk = desk_of(case)
     size, number = 300_000, 30
     lines = desk.lines(number, size)
     desk.server.change(pad=size)

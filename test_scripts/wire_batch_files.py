@@ -190,7 +190,7 @@ class FileBatches:
             return self.refuse(400, "Invalid order.")
         tasks = read_tasks(file.content, endpoint, together=self.together)
         job = self.batches.make("batch_", file.owner, tasks, fault, endpoint=endpoint, file=file.id, order=order)
-        shown = self.batch_object(job)
+        shown = self.batch_object(job, "validating")
         if fault == "submit_lost":
             reset(request)
             return web.Response()
@@ -257,9 +257,9 @@ class FileBatches:
         found = {"custom_id": job.tasks[place].custom_id, "error": {"code": code, "message": message}}
         return found if self.together else {"id": f"batch_req_{job.id[-6:]}_{place}", "response": None, **found}
 
-    def batch_object(self, job: Job) -> dict[str, Any]:
+    def batch_object(self, job: Job, status: str = "") -> dict[str, Any]:
         """The batch as it is now."""
-        files, status = job.more.get("files", {}), job.progress()
+        files, status = job.more.get("files", {}), status or job.progress()
         if self.together:
             return together_object(job, status, files)
         times: dict[str, int | None] = dict.fromkeys(TIMES)
