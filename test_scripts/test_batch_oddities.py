@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 
 import pytest
 from aiohttp import web
@@ -17,23 +17,29 @@ from test_scripts.batch_desk import Desk, read
 
 @asynccontextmanager
 async def answering(answers: dict[str, object]):
-    """A service with fixed answers: a path to a JSON value, or to text."""
+    """A service with fixed answers: a path to a JSON value, to text, or to another path. Yields its address, and the
+    paths and keys it has seen.
+    """
 
     async def handle(request):
         seen.append(str(request.rel_url))
+        keys.append(request.headers.get("Authorization"))
         found = answers.get(request.path)
+        if isinstance(found, str) and found.startswith("/"):
+            return web.Response(status=302, headers={"Location": found})
         if isinstance(found, str):
             return web.Response(text=found)
         return web.json_response(found, status=200 if found is not None else 404)
 
     seen: list[str] = []
+    keys: list[str | None] = []
     app = web.Application()
     app.router.add_route("*", "/{tail:.*}", handle)
     runner = web.AppRunner(app)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     try:
-        yield f"http://127.0.0.1:{runner.addresses[0][1]}", seen
+        yield f"http://127.0.0.1:{runner.addresses[0][1]}", seen, keys
     finally:
         await runner.cleanup()
 
@@ -60,7 +66,7 @@ def test_odd_lines():
     answers = {"/v1/batches/b1": batch, "/v1/files/f1": {"id": "f1", "bytes": None}, "/v1/files/f1/content": text}
 
     async def run():
-        async with answering(answers) as (root, _), desk.open(address=f"{root}/v1") as api:
+        async with answering(answers) as (root, *_), desk.open(address=f"{root}/v1") as api:
             return await read(api, "b1")
 
     found = [(r.custom_id, r.status, r.error and r.error.kind, r.request_id) for r in asyncio.run(run())]
@@ -79,6 +85,55 @@ def test_odd_lines():
     ]
 
 
+ROW = {"custom_id": "a", "response": None, "error": {"code": "batch_expired"}}
+
+
+def test_content_that_lies_elsewhere():
+    """A redirect of a download is followed, without the key; where it leads nowhere, asking again may help."""
+    batch = {"id": "b1", "status": "expired", "output_file_id": "f1", "error_file_id": "f2"}
+    answers = {"/v1/batches/b1": batch, "/store/1": json.dumps(ROW)}
+    for name, place in (("f1", "/store/1"), ("f2", "/store/2")):
+        answers |= {f"/v1/files/{name}": {"id": name}, f"/v1/files/{name}/content": place}
+    found = []
+
+    async def run():
+        async with answering(answers) as (root, seen, keys), Desk("openai").open("sk-1", f"{root}/v1") as api:
+            with pytest.raises(ProviderError, match="answered 404") as error:
+                await read(api, "b1", found)
+            assert error.value.retryable
+            return {path: key for path, key in zip(seen, keys, strict=True) if path.startswith("/store")}
+
+    assert asyncio.run(run()) == {"/store/1": None, "/store/2": None}
+    assert [line.custom_id for line in found] == ["a"]
+
+
+@pytest.mark.parametrize(
+    ("text", "size", "seen", "cut"),
+    [
+        (json.dumps(ROW) + "\n", 10, ["a"], False),
+        (json.dumps(ROW), 10, ["a"], False),
+        (json.dumps(ROW), 9999, ["a"], True),  # cut just before the end of its line
+        (json.dumps(ROW) + '\n{"custom', 9999, ["a"], True),
+        (json.dumps(ROW) + '\n{"custom', None, ["a"], True),
+        (json.dumps(ROW) + '\n{"custom', 10, ["a", ""], False),  # all that there is
+        ("", 1, [], True),
+    ],
+)
+def test_where_a_file_ends(text, size, seen, cut):
+    """A last line is whole where it is an object or the file is, and files that are not whole are told."""
+    batch = {"id": "b1", "status": "expired", "error_file_id": "f1"}
+    answers = {"/v1/batches/b1": batch, "/v1/files/f1": {"id": "f1", "bytes": size}, "/v1/files/f1/content": text}
+    found = []
+
+    async def run():
+        async with answering(answers) as (root, *_), Desk("openai").open(address=f"{root}/v1") as api:
+            with pytest.raises(ProviderError, match="broke off") if cut else nullcontext():
+                await read(api, "b1", found)
+
+    asyncio.run(run())
+    assert [line.custom_id for line in found] == seen
+
+
 @pytest.mark.parametrize("elsewhere", ["https://api.anthropic.com", "http://127.0.0.1:9"])
 def test_results_at_another_address(elsewhere):
     """Where a gateway passes on an address of the results that is not its own, they are fetched from the gateway: the
@@ -93,7 +148,7 @@ def test_results_at_another_address(elsewhere):
     answers = {path: batch, f"{path}/results": json.dumps(line)}
 
     async def run():
-        async with answering(answers) as (root, seen), desk.open(address=root) as api:
+        async with answering(answers) as (root, seen, _), desk.open(address=root) as api:
             return [line.custom_id for line in await read(api, "b1")], seen
 
     assert asyncio.run(run()) == (["a"], [path, f"{path}/results?v=1"])
@@ -109,7 +164,7 @@ def test_results_that_are_no_longer_kept():
               ("openai", "/v1/batches/b", file, ProviderError)]  # fmt: skip
 
     async def run(case, path, batch, kind):
-        async with answering({path: batch}) as (root, _), Desk(case).open(address=f"{root}/v1") as api:
+        async with answering({path: batch}) as (root, *_), Desk(case).open(address=f"{root}/v1") as api:
             with pytest.raises(kind) as error:
                 await read(api, "b")
             assert error.value.kind == ("batch_lost" if kind is BatchLost else "truncated")

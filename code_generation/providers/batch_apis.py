@@ -15,7 +15,7 @@ from code_generation.providers.endpoints import DIALECTS, ENDPOINTS
 from code_generation.tables import resolve
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Iterator, Sequence
+    from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Iterable, Iterator, Sequence
 
     from code_generation.errors import ProviderError
     from code_generation.models import JsonValue
@@ -32,8 +32,8 @@ BATCH_APIS = {
 }
 HAVE_BATCHES = {"openai": "openai", "openai-responses": "openai", "together": "together", "anthropic": "anthropic"}
 """Row of the provider table -> row of `BATCH_APIS`."""
-BY_DIALECT = {"chat": "openai", "responses": "openai", "messages": "anthropic"}
-"""The same for an address of one's own."""
+SPEAK = {"openai": {"chat", "responses"}, "together": {"chat"}, "anthropic": {"messages"}}
+"""Row of `BATCH_APIS` -> dialects of its lines."""
 AROUND = 120
 """Bytes of a line beside its body and its custom id, at most."""
 
@@ -130,7 +130,7 @@ class BatchApi(Protocol):
         """
         ...
 
-    def results(self, batch_id: str) -> AsyncIterator[BatchLine]:
+    def results(self, batch_id: str) -> AsyncGenerator[BatchLine, None]:
         """Every line of a batch that has ended, in any order, each as soon as it has been read as a whole.
 
         Raises:
@@ -160,19 +160,17 @@ def open_batch_api(choice: ModelChoice, *, timeout_s: float = 600.0) -> BatchApi
 
 
 def _row_of(choice: ModelChoice) -> str:
-    endpoint, row = choice.endpoint, HAVE_BATCHES.get(choice.provider)
-    own = choice.provider not in ENDPOINTS or choice.provider == "custom"
-    if endpoint is not None and (own or row is not None):
-        spoken = BY_DIALECT.get(getattr(resolve("dialect", endpoint.dialect, DIALECTS), "name", ""))
-        if own and spoken:
-            return spoken
-        if row == spoken or (row == "together" and endpoint.dialect == "chat"):
-            return str(row)
-    having = ", ".join(sorted(HAVE_BATCHES))
-    speaking = f" (speaking {endpoint.dialect})" if endpoint is not None and row is not None else ""
+    own = choice.provider == "custom" or choice.provider not in ENDPOINTS
+    speaking = ""
+    if choice.endpoint is not None and (own or choice.provider in HAVE_BATCHES):
+        dialect = getattr(resolve("dialect", choice.endpoint.dialect, DIALECTS), "name", "")
+        rows = ("openai", "anthropic") if own else (HAVE_BATCHES[choice.provider],)
+        if found := next((row for row in rows if dialect in SPEAK[row]), None):
+            return found
+        speaking = f" (speaking {choice.endpoint.dialect})"
     msg = (
-        f"{choice.provider}{speaking} has no batches that are known here: leave --batch out, or use {having}, or "
-        "custom with --base-url for a service that speaks like one of them"
+        f"{choice.provider}{speaking} has no batches that are known here: leave --batch out, or use "
+        f"{', '.join(sorted(HAVE_BATCHES))}, or custom with --base-url for a service that speaks like one of them"
     )
     raise ConfigError(msg)
 

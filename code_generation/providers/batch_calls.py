@@ -11,6 +11,7 @@ import re
 from contextlib import asynccontextmanager, suppress
 from importlib import import_module
 from typing import IO, TYPE_CHECKING, Any
+from urllib.parse import urljoin
 
 from code_generation.errors import AuthFailed, ContextOverflow, ProviderError, RequestRejected
 from code_generation.jsonl import decode, encode
@@ -43,6 +44,7 @@ SLOWEST = 100_000
 OK = range(200, 300)
 NOT_THERE = {404, 410}
 CONFLICT = 409
+MOVED = {301, 302, 303, 307, 308}
 LEAST_ERROR, BROKEN = 400, 500
 
 
@@ -63,10 +65,11 @@ class Calls:
         _check_key(choice.provider, choice.api_key)
         _check_headers(choice.provider, choice.headers)
         kind = self.dialect.sdk
-        sdk: Any = import_module(kind)
-        self._status_error: type[Exception] = sdk.APIStatusError
+        self._sdk: Any = import_module(kind)
+        self._other: Any = None
+        self._status_error: type[Exception] = self._sdk.APIStatusError
         self._client, self._response_type = _open_client(
-            kind, sdk, choice.provider, choice.endpoint.base_url, choice.api_key, choice.headers
+            kind, self._sdk, choice.provider, choice.endpoint.base_url, choice.api_key, choice.headers
         )
         self.address = re.sub(r"//[^/@]*@", "//", str(self._client.base_url)).rstrip("/")
 
@@ -95,7 +98,8 @@ class Calls:
 
     async def post(self, path: str, body: JsonValue = None, *, about: str = "") -> Any:
         """What a small body, or none, is answered with."""
-        return await self._small(self._client.post, path, about, content=encode(body or {}).encode("ascii"))
+        sent = {} if body is None else {"content": encode(body).encode("ascii")}
+        return await self._small(self._client.post, path, about, **sent)
 
     async def upload(
         self, path: str, file: IO[bytes], size: int, *, name: str = "", fields: Mapping[str, str] | None = None
@@ -128,9 +132,7 @@ class Calls:
         Raises:
             BatchLost: there is no such file. ProviderError: kind `truncated` where it breaks off, be it in good order.
         """
-        async with self._open(self._client.get, path, self._timeout_s, options={**UNREAD}) as (status, headers, blocks):
-            if status not in OK:
-                raise self._error(status, await self._whole(blocks), headers, about)
+        async with self._download(path, about) as blocks:
             rest, came = bytearray(), 0
             while block := await self._next(blocks):
                 came += len(block)
@@ -140,15 +142,20 @@ class Calls:
                     rest = bytearray(last)
                     for line in filter(bytes.strip, whole):
                         yield line
-            if rest.strip() and _object(bytes(rest)):
+            all_came, rest = 0 < size <= came, rest.strip()
+            if rest and (all_came or _object(bytes(rest))):
                 yield bytes(rest)
-            elif rest.strip() or came < size:
-                msg = f"{self.address} broke off the {about} after {came} bytes"
-                raise ProviderError(msg, kind="truncated")
+            elif rest:
+                size = came + 1
+        if came < size:
+            msg = f"{self.address} broke off the {about} after {came} bytes"
+            raise ProviderError(msg, kind="truncated")
 
     async def close(self) -> None:
         """Close the connections; calls that are under way fail."""
         await self._client.close()
+        if self._other is not None:
+            await self._other.aclose()
 
     def line_of(self, custom_id: str, status: int, body: JsonValue, request_id: str | None = None) -> BatchLine:
         """A line that was answered, or that the service itself refused: judged as the answer to an online call is."""
@@ -219,6 +226,27 @@ class Calls:
             raise ProviderError(msg, kind="timeout") from None
         finally:
             await _release(response, blocks)
+
+    @asynccontextmanager
+    async def _download(self, path: str, about: str) -> AsyncIterator[AsyncGenerator[bytes, None]]:
+        """The content of a file, which may lie elsewhere: the key does not go there."""
+        async with self._open(self._client.get, path, self._timeout_s, options={**UNREAD}) as (status, headers, blocks):
+            place = urljoin(f"{self.address}/", headers.get("location") or "") if status in MOVED else ""
+            if not place.startswith(("https://", self.address.partition("//")[0])):
+                if status not in OK:
+                    raise self._error(status, await self._whole(blocks), headers, about)
+                yield blocks
+                return
+        async with self._open(self._fetch, place, self._timeout_s) as (status, _, blocks):
+            if status not in OK:
+                msg = f"the place to which {self.address} sends callers for the {about} answered {status}"
+                raise ProviderError(msg, kind="server_error")
+            yield blocks
+
+    async def _fetch(self, url: str, **_: Any) -> Any:
+        if self._other is None:
+            self._other = self._sdk.DefaultAioHttpClient(timeout=self._client.timeout)
+        return await self._other.send(self._other.build_request("GET", url), stream=True)
 
     async def _next(self, blocks: AsyncGenerator[bytes, None]) -> bytes:
         """The next block of a body; empty at its end."""
