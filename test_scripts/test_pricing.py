@@ -1,4 +1,4 @@
-"""What an answer costs, what a call can cost at most, and the kept table of prices."""
+"""What an answer costs, what a call can cost at most, the kept table of prices, and what a cap needs of them."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 import code_generation
 from code_generation.config import Prices
+from code_generation.errors import ConfigError
 from code_generation.models import Completion, Message, Usage
 from code_generation.pricing import (
     PER_CALL,
@@ -26,6 +27,8 @@ from code_generation.pricing import (
     with_cost,
     worst_case,
 )
+from code_generation.providers import ModelOptions, choose_model
+from code_generation.providers.budget import Budget, prices_of
 from code_generation.providers.dialect import Answer
 from code_generation.providers.endpoints import DIALECTS, ENDPOINTS
 from code_generation.tables import resolve
@@ -246,3 +249,43 @@ def test_prices_are_not_shared_by_accident():
 def test_dollars_for_people(usd, said):
     """Cents from a dollar on, three digits below."""
     assert dollars(usd) == said
+
+
+# ------------------------------------------------------------------------------------- what a cap needs to be kept
+
+
+@pytest.mark.parametrize(
+    ("budget", "said"),
+    [
+        (Budget(1, None, None, 100), r"prices = \{ input"),
+        (Budget(None, 1, None, 100), r"prices = \{ input"),
+        (Budget(1, None, PRICES), "give --max-tokens"),
+        (Budget(0, None, PRICES, 100), "--max-cost-usd must be more than 0, got 0"),
+        (Budget(None, float("nan"), PRICES, 100), "--max-cost-per-problem-usd must be more than 0"),
+        (Budget(1, None, PRICES, 100, parameters={"tools": [{}]}), r"leave out \['tools'\]"),
+        (Budget(1, None, PRICES, 100, parameters={"n": 2}), r"leave out \['n'\]"),
+    ],
+)
+def test_a_cap_that_can_not_be_kept_is_refused(budget, said):
+    """One line says what to give."""
+    with pytest.raises(ConfigError, match=said):
+        budget.check()
+
+
+def test_a_cap_that_can_be_kept_is_not_refused():
+    """The table's longest answer is enough of a limit; an endless cap is none."""
+    Budget(1, 1, prices_for("openai", "gpt-6.2-sol")).check()
+    Budget(1, None, PRICES, 100, parameters={"n": 1, "top_k": 3}).check()
+    Budget(float("inf"), None, None, None).check()
+
+
+def test_prices_of_a_choice():
+    """The registry file's, else the table's, but only at the service's own address."""
+    environment = {"OPENAI_API_KEY": "k" * 20, "ANTHROPIC_API_KEY": "k" * 20}
+    chosen = choose_model(ModelOptions(model="openai:gpt-6.2-sol"), environment)
+    assert prices_of(chosen) == prices_for("openai", "gpt-6.2-sol")
+    assert prices_of(replace(chosen, prices=PRICES)) is PRICES
+    assert prices_of(choose_model(ModelOptions(model="anthropic:claude-opus-5"), environment)).input == 5
+    elsewhere = choose_model(ModelOptions(model="openai:gpt-6.2-sol", base_url="http://127.0.0.1:1/v1"), environment)
+    assert prices_of(elsewhere) is None
+    assert prices_of(choose_model(ModelOptions(model="scripted:flaky"), environment)) is None
