@@ -196,9 +196,12 @@ def test_a_submit_that_made_nothing(desk, fault):
     assert desk.counts("lines_submitted_twice") == [0]
 
 
+LAG = 0.1
+
+
 def test_a_list_that_lags(desk):
     """A batch that is not in the list yet is not found, and is found once it is."""
-    desk.server.change(batch_fault=["submit_lost"], batch_list_lag=0.3)
+    desk.server.change(batch_fault=["submit_lost"], batch_list_lag=LAG)
     lines = desk.lines(2)
 
     async def run():
@@ -208,7 +211,7 @@ def test_a_list_that_lags(desk):
             missed = 0
             while (found := await desk.find(api, lines)) is None:
                 missed += 1
-                await asyncio.sleep(0.05)
+                await asyncio.sleep(0.02)
             return missed, await read(api, found)
 
     missed, found = asyncio.run(run())
@@ -328,6 +331,63 @@ def test_nobody_there(desk):
                 assert error.value.kind == "unreachable"
 
     asyncio.run(run())
+
+
+STORM = {
+    "batch_delay": 0.02,
+    "batch_list_lag": LAG,
+    "batch_random_fault": [
+        "submit_lost=0.3", "submit_500=0.2", "submit_reset=0.1", "upload_lost=0.2", "expired=0.3", "failed=0.1",
+        "poll_500=0.2", "list_500=0.2", "cut=0.2", "cut_line=0.1", "cut_reset=0.1",
+    ],
+    "batch_random_line_fault": ["server_error=0.1", "rate_limit=0.1"],
+}  # fmt: skip
+
+
+async def until_it_works(call):
+    while True:
+        try:
+            return await call()
+        except ProviderError as error:
+            if not error.retryable:
+                raise
+            await asyncio.sleep(0.01)
+
+
+async def in_a_storm(desk, lines) -> set[str]:
+    """Have all lines answered as a careful caller does; returns the batches that there were."""
+    left, known = dict(lines), set()
+
+    async def salvage(api, batch_id):
+        async for line in api.results(batch_id):
+            if line.error is None:
+                left.pop(line.custom_id, None)
+
+    async with desk.open() as api:
+        while left:
+            some, desk.since = list(left.items())[:6], time.time()
+            desk.notes.clear()
+            try:
+                found = await api.submit("tag-1", some, desk.note)
+            except ProviderError:
+                found, listed, looked = None, time.monotonic() + LAG, 0.0
+                while found is None and looked <= listed:
+                    looked = time.monotonic()
+                    found = await until_it_works(lambda: desk.find(api, some, known=known))  # noqa: B023
+            if found is not None:
+                known.add(found)
+                await until_it_works(lambda: ended(api, found))  # noqa: B023
+                await until_it_works(lambda: salvage(api, found))  # noqa: B023
+    return known
+
+
+def test_a_storm(desk):
+    """Whatever is lost, late, cut or half done: who looks before submitting again has every line answered, submits none
+    that is answered or still under way, and knows every batch that there is.
+    """
+    desk.server.change(**STORM)
+    known = asyncio.run(in_a_storm(desk, desk.lines(10)))
+    assert desk.counts("batches_created", "lines_submitted_needlessly", "bought") == [len(known), 0, 10]
 
 
 @pytest.mark.parametrize("case", ["openai", "anthropic"])
