@@ -35,6 +35,11 @@ class EventLog:
         if self._rows is not None:
             self._rows.write(encode({"at": now(), "event": event, **facts}).encode("ascii") + b"\n")
 
+    def remove(self) -> None:
+        """Take the file away: what it tells never came to anything."""
+        if self._rows is not None:
+            self._rows.path.unlink(missing_ok=True)
+
     def close(self) -> None:
         """Close the file; safe to call twice."""
         if self._rows is not None:

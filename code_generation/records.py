@@ -49,10 +49,15 @@ def _plan(kind: type[Record]) -> list[tuple[str, str, Any, bool]]:
     """(name, name on disk, default, whether it may hold records) of each field that is written."""
     hints = _hints(kind)
     return [
-        (f.name, f.encode_name, f.default, bool(_record(hints[f.name]) or _element(hints[f.name])))
+        (f.name, f.encode_name, _default_of(f), bool(_record(hints[f.name]) or _element(hints[f.name])))
         for f in msgspec.structs.fields(kind)
         if f.name != "extra"
     ]
+
+
+def _default_of(field: msgspec.structs.FieldInfo) -> Any:
+    """What a field is where it is not given; NODEFAULT where it has to be."""
+    return field.default if field.default_factory is msgspec.NODEFAULT else field.default_factory()
 
 
 def _plain(value: Any) -> JsonValue:

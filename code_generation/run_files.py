@@ -35,7 +35,7 @@ class RunPaths:
     unsolved: Path
     """The error log."""
     journaled: bool
-    """Answers cost something, and are kept."""
+    """Answers cost something: they are kept, and there is a log of the calls."""
     batched: bool = False
     """Questions are asked in batches."""
 
@@ -51,7 +51,7 @@ class RunPaths:
             "unsolved": self.unsolved,
             **({"journal": self.journal} if self.journaled else {}),
             **({"batches": ledger_path(self.results)} if self.batched else {}),
-            "log": log_path(self.results),
+            **({"log": log_path(self.results)} if self.journaled else {}),
             "manifest": run_manifest_path(self.results),
         }
 
@@ -129,7 +129,7 @@ async def open_run_files(paths: RunPaths, settings: Mapping[str, JsonValue]) -> 
     async with GroupWriter(paths.results) as solved, GroupWriter(paths.unsolved) as unsolved:
         manifest = RunManifest(written["manifest"])
         journal = Journal(paths.journal) if paths.journaled else None
-        log = EventLog(written["log"])
+        log = EventLog(written.get("log"))
         batches = BatchLedger(written["batches"]) if paths.batched else None
         files = RunFiles(solved, unsolved, journal, log, batches)
         manifest.begin(written, paths.source, settings)
@@ -145,7 +145,7 @@ async def open_run_files(paths: RunPaths, settings: Mapping[str, JsonValue]) -> 
             if files.status == "failed" and files.empty:
                 files.remove()
                 manifest.forget()
-                written["log"].unlink(missing_ok=True)
+                log.remove()
             else:
                 log.write("end", status=files.status)
                 manifest.end(files.status, files.facts)

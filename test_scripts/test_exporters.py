@@ -25,7 +25,7 @@ from code_generation.models import (
     Usage,
 )
 from code_generation.records import to_json_object
-from code_generation.results import done_keys, read_results, unsolved_path
+from code_generation.results import read_finished, read_results, unsolved_path
 
 SECRET = "sup3rs3cret"
 CODE = "def f(x):\n    return x * 2"
@@ -187,20 +187,49 @@ def test_results_survive_their_file(tmp_path):
     assert [(1, written)] == list(read_results(tmp_path / "a.jsonl"))
 
 
-def test_done_keys(tmp_path):
-    """Every finished sample of the files that exist counts as done, solved or not; a torn line does not."""
-    solved = write(tmp_path / "a.jsonl", result(problem_id="a"), result(problem_id="a", sample_index=1))
-    unsolved = write(tmp_path / "b.jsonl", result(problem_id="b", verified=False))
-    with solved.open("ab") as file:
+def finished(path):
+    return [(row.problem_id, row.sample_index) for row in read_finished(path)]
+
+
+def test_what_is_finished(tmp_path):
+    """Every finished sample of a file that exists counts as done; a torn line does not."""
+    path = write(tmp_path / "a.jsonl", result(problem_id="a"), result(problem_id="a", sample_index=1))
+    with path.open("ab") as file:
         file.write(json.dumps(to_json_object(result(problem_id="torn"))).encode()[:-5])
-    assert {("a", 0), ("a", 1), ("b", 0)} == done_keys([solved, unsolved, tmp_path / "none.jsonl"])
+    assert finished(path) == [("a", 0), ("a", 1)]
+    assert finished(tmp_path / "none.jsonl") == []
+
+
+TRICKY = (
+    'a "quoted" \\ id', "ü\ud800", '"generation_metadata": {"sample_index": 7}, "verified": ', "x" * 5000, "", "\n"
+)
+
+
+def test_what_is_finished_however_it_is_written(tmp_path):
+    """What is found at sight is what decoding finds: with odd ids and texts, keys within keys, rows in another order or
+    another spacing, metadata from another version.
+    """
+    rows = [to_json_object(result(problem_id=f"{n} {text}", sample_index=n)) for n, text in enumerate(TRICKY)]
+    for text, row in zip(TRICKY, rows, strict=True):
+        row["problem"]["metadata"] = {"generation_metadata": {"sample_index": 99}, "verified": text, "text": text}
+        row["full_message_history"] = [{"role": "user", "content": text}]
+        row["attempts"][0]["code"] = text
+    rows.append({**rows[0], "more": {"a": 1}})
+    rows.append(dict(reversed(rows[1].items())))
+    expected = [(row["problem"]["problem_id"], row["generation_metadata"]["sample_index"]) for row in rows]
+    plain, spaced = tmp_path / "plain.jsonl", tmp_path / "spaced.jsonl"
+    plain.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    spaced.write_text("\n" + "".join(json.dumps(row, separators=(" ,", " : ")) + "\n\n" for row in rows))
+    assert finished(plain) == finished(spaced) == expected
+    plain.write_text("\n".join(json.dumps(row) for row in rows))  # a last line without its newline, whole
+    assert finished(plain) == expected
 
 
 def test_results_are_not_appended_to_another_kind_of_file(tmp_path):
     """A file that holds something else is refused before anything is paid for."""
     write_lines(tmp_path / "problems.jsonl", [{"problem_id": "p"}])
     with pytest.raises(DataError, match="line 1 is not a result row"):
-        done_keys([tmp_path / "problems.jsonl"])
+        list(read_finished(tmp_path / "problems.jsonl"))
 
 
 def test_the_error_log_stands_beside_the_output(tmp_path):

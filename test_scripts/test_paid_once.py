@@ -67,7 +67,7 @@ def said_by(entry: dict) -> list:
 
 
 @pytest.mark.parametrize("dialect", THINKING)
-@pytest.mark.parametrize("streamed", [True, False])
+@pytest.mark.parametrize("streamed", [True, pytest.param(False, marks=pytest.mark.slow)])
 def test_what_a_model_thought_comes_back_unchanged(folder, codegen, dialect, streamed):
     """Thinking, signatures, encrypted reasoning and fields that nobody knows go through journal, resume and output
     without a byte changed; the service, which checks them, refuses nothing; cached tokens are in the rows.
@@ -93,8 +93,9 @@ def test_what_a_model_thought_comes_back_unchanged(folder, codegen, dialect, str
 
 @pytest.mark.parametrize(
     ("dialect", "options", "reason"),
-    [("chat", {}, "I can't help with that."), ("messages", {"refusal_category": "frontier_llm"}, "frontier_llm"),
-     ("responses", {}, "I can't help with that.")],
+    [("messages", {"refusal_category": "frontier_llm"}, "frontier_llm"),
+     pytest.param("chat", {}, "I can't help with that.", marks=pytest.mark.slow),
+     pytest.param("responses", {}, "I can't help with that.", marks=pytest.mark.slow)],
 )  # fmt: skip
 def test_a_refusal_is_asked_once(folder, codegen, dialect, options, reason):
     """A refusal is an answer: recorded with its category, never retried, not even by the next run without its row."""
@@ -113,6 +114,7 @@ def test_a_refusal_is_asked_once(folder, codegen, dialect, options, reason):
     assert "1 refused" in done.stdout
 
 
+@pytest.mark.slow
 def test_rows_can_be_made_again(folder, codegen):
     """Rows that got lost, or are to be graded anew, cost nothing: the answers are there, and the rows are the same."""
     command = ["scrape", "in.jsonl", "out.jsonl", "--model", "m", "--limit", 2]
@@ -125,6 +127,7 @@ def test_rows_can_be_made_again(folder, codegen):
     assert comparable(rows(folder)) == comparable(first)
 
 
+@pytest.mark.slow
 def test_other_words_are_other_questions(folder, codegen):
     """A changed prompt asks anew, the old prompt again does not; a problem's other id does not either."""
     (folder / "own/generation").mkdir(parents=True)
@@ -191,8 +194,10 @@ def test_the_manifest_tells_the_run(folder, codegen):
 
 @pytest.mark.parametrize(
     ("fault", "words"),
-    [("auth", "check the key"), ("not_found", "check the model name"), ("quota", "quota"), ("payment", "402"),
-     ("drop", "6 calls in a row failed"), ("html", "6 calls in a row failed"), ("server_error", "6 calls in a row")],
+    [("auth", "check the key"), ("drop", "6 calls in a row failed"),
+     *(pytest.param(fault, words, marks=pytest.mark.slow) for fault, words in
+       (("not_found", "check the model name"), ("quota", "quota"), ("payment", "402"),
+        ("html", "6 calls in a row failed"), ("server_error", "6 calls in a row failed")))],
 )  # fmt: skip
 def test_a_run_that_can_not_work_leaves_nothing(folder, codegen, fault, words):
     """One line, exit status 2, after a handful of calls; no file is left."""
@@ -204,6 +209,7 @@ def test_a_run_that_can_not_work_leaves_nothing(folder, codegen, fault, words):
     assert sorted(folder.iterdir()) == before
 
 
+@pytest.mark.slow
 def test_a_quota_that_runs_out_keeps_what_is_there(folder, codegen):
     """A run that ends in its middle says why, exits with 2, and the same command goes on where it stopped."""
     with serving(problems=folder / "in.jsonl", solve_at_turn=1, latency=0.05) as server:
