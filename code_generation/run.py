@@ -138,6 +138,8 @@ class ScrapeRun:
             log=files.log,
             batches=files.batches,
             pace=self.options.pace,
+            caps=self.options.caps,
+            spending=files.spending,
         )
         try:
             yield provider
@@ -189,11 +191,13 @@ class ScrapeRun:
                     elif error := summary.count_failure(result):
                         hopeless = hopeless or error
                         stop()
+                    elif summary.budget_spent:
+                        stop()
         files.facts["counts"] = summary.facts()
         if hopeless is not None:
             raise hopeless
-        summary.interrupted = stopped.is_set() and summary.left > 0
-        files.status = "interrupted" if summary.interrupted else "finished"
+        summary.interrupted = stopped.is_set() and summary.left > 0 and not summary.budget_spent
+        files.status = "budget spent" if summary.budget_spent else "interrupted" if summary.interrupted else "finished"
         return summary
 
     def _pairs(self, done: set[tuple[str, int]]) -> Iterator[tuple[CodeProblem, int]]:

@@ -17,6 +17,7 @@ from code_generation.records import to_json_object
 from code_generation.results import Finished, read_finished
 from code_generation.run_manifest import RunManifest, run_manifest_path
 from code_generation.spans import span
+from code_generation.spending import SpendingLog, spending_path
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
@@ -50,6 +51,7 @@ class RunPaths:
             "results": self.results,
             "unsolved": self.unsolved,
             **({"journal": self.journal} if self.journaled else {}),
+            **({"spending": spending_path(self.results)} if self.journaled else {}),
             **({"batches": ledger_path(self.results)} if self.batched else {}),
             **({"log": log_path(self.results)} if self.journaled else {}),
             "manifest": run_manifest_path(self.results),
@@ -77,8 +79,9 @@ class RunFiles:
         journal: Journal | None,
         log: EventLog,
         batches: BatchLedger | None = None,
+        spending: SpendingLog | None = None,
     ) -> None:
-        self.journal, self.log, self.batches = journal, log, batches
+        self.journal, self.log, self.batches, self.spending = journal, log, batches, spending
         self.done: set[tuple[str, int]] = set()
         """(problem id, sample index) of every finished problem."""
         self.made_by: Counter[tuple[str, str, str]] = Counter()
@@ -131,7 +134,8 @@ async def open_run_files(paths: RunPaths, settings: Mapping[str, JsonValue]) -> 
         journal = Journal(paths.journal) if paths.journaled else None
         log = EventLog(written.get("log"))
         batches = BatchLedger(written["batches"]) if paths.batched else None
-        files = RunFiles(solved, unsolved, journal, log, batches)
+        spending = SpendingLog(written["spending"]) if paths.journaled else None
+        files = RunFiles(solved, unsolved, journal, log, batches, spending)
         manifest.begin(written, paths.source, settings)
         log.write("start", done_before=len(files.done), answers_kept=0 if journal is None else journal.count)
         try:
@@ -152,5 +156,7 @@ async def open_run_files(paths: RunPaths, settings: Mapping[str, JsonValue]) -> 
             log.close()
             if batches is not None:
                 batches.close()
+            if spending is not None:
+                spending.close()
             if journal is not None:
                 await journal.close()

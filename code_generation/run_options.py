@@ -8,6 +8,7 @@ from pathlib import Path  # noqa: TC003 - the command line reads the annotations
 
 from code_generation.errors import ConfigError
 from code_generation.providers.batches import BatchPace
+from code_generation.providers.budget import Caps
 from code_generation.scraper import Criterion  # noqa: TC001 - see above
 
 AT_A_TIME, IN_A_WAVE = 60, 5000
@@ -51,6 +52,10 @@ class ScrapeOptions:
     """Leave out the problems that `codegen validate --check-canonical` has put on its list, IN.quarantine.jsonl."""
     quarantine: Path | None = None
     """The list, where it is another file; leaves its problems out too."""
+    max_cost_usd: float | None = None
+    """Dollars that the run may cost at most, earlier sessions included; it holds whatever comes back."""
+    max_cost_per_problem_usd: float | None = None
+    """Dollars that one problem may cost at most, all of its samples together."""
     batch: bool = False
     """Ask in batches, at the price of batches: a turn of all conversations at a time, answered within a day."""
     batch_settle: float = 2.0
@@ -66,6 +71,11 @@ class ScrapeOptions:
     def at_a_time(self) -> int:
         """Problems under way at a time."""
         return self.max_concurrent or (IN_A_WAVE if self.batch else AT_A_TIME)
+
+    @property
+    def caps(self) -> Caps:
+        """What may be spent."""
+        return Caps(max_cost_usd=self.max_cost_usd, max_cost_per_problem_usd=self.max_cost_per_problem_usd)
 
     @property
     def pace(self) -> BatchPace:

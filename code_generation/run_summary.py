@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     from code_generation.scraper import Failed
 
 
+BUDGET_SPENT = "budget_spent"
+"""Kind of the error that ends a run at its cap."""
+
+
 @dataclass
 class RunSummary:
     """Counts of one run."""
@@ -41,6 +45,8 @@ class RunSummary:
     refused: int = 0
     """Conversations that a model's refusal ended."""
     interrupted: bool = False
+    budget_spent: str = ""
+    """Why the cap on the run's cost ended it; empty where it did not."""
     _unsaid: list[str] = field(default_factory=list)
     """Failures that may be the whole run's: those are said once then, by its end."""
 
@@ -66,6 +72,7 @@ class RunSummary:
         """
         error = failed.error
         if isinstance(error, Stopping):
+            self.budget_spent = self.budget_spent or (str(error) if error.kind == BUDGET_SPENT else "")
             return None
         if isinstance(error, Hopeless | SandboxUnavailable | ConfigError):  # the last: rows can't be written any more
             return error

@@ -1,4 +1,4 @@
-"""Nothing that was paid for is lost or bought twice, and a conversation stays as it was: whole runs, killed and resumed."""
+"""Nothing that was paid for is lost or bought twice, and a conversation stays as it was: runs, killed and resumed."""
 
 from __future__ import annotations
 

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from code_generation.journal import Journal
     from code_generation.models import JsonValue
     from code_generation.providers.batch_apis import BatchApi, BatchLine
+    from code_generation.providers.budget import Budget, Reservation
     from code_generation.providers.journaled import Question
     from code_generation.providers.monitor import Monitor
     from code_generation.providers.retry import RetryingService
@@ -65,6 +66,7 @@ class _Waiting:
 
     question: Question
     answer: asyncio.Future[Answer]
+    held: Reservation | None = None
     failures: int = 0
     body: dict[str, JsonValue] = field(default_factory=dict)
     """As it was submitted last."""
@@ -81,6 +83,7 @@ class BatchService:
         ledger: BatchLedger,
         journal: Journal,
         monitor: Monitor,
+        budget: Budget,
         *,
         pace: BatchPace,
         max_retries: int = 5,
@@ -88,6 +91,7 @@ class BatchService:
         """`online` knows the service's bodies and parameters, and answers what can't wait."""
         self.service: Service = online.service
         self._online, self._api, self._ledger, self._journal, self._monitor = online, api, ledger, journal, monitor
+        self._budget = budget
         self._pace, self._max_retries, self._canary = pace, max_retries, Canary()
         self._pending: dict[str, _Waiting] = {}
         """Questions that are in no batch."""
@@ -104,13 +108,25 @@ class BatchService:
         if self._stopped is not None:
             raise self._stopped
         waiting = _Waiting(question, asyncio.get_running_loop().create_future())
-        if question.key in self._outstanding:
+        if question.key in self._outstanding:  # an earlier session set its cost aside
             self._outstanding[question.key] = waiting
-        elif not self._pace.submit:
+            return await waiting.answer
+        if not self._pace.submit:
             return await self._online.ask(question)
-        else:
+        return await self._buy(waiting)
+
+    async def _buy(self, waiting: _Waiting) -> Answer:
+        question = waiting.question
+        held = waiting.held = await self._budget.reserve(question.request, question.key)
+        try:
             self._line_up(waiting)
-        return await waiting.answer
+            answer = await waiting.answer
+        except BaseException as e:
+            if not (held.sent and isinstance(e, Stopping | asyncio.CancelledError)):
+                held.fail(e)  # else the batch goes on at the service, and what is set aside for it stays written down
+            raise
+        question.held = question.held or held
+        return answer
 
     def _begin(self) -> None:
         """Take up what an earlier session left, and wait for questions."""
@@ -163,6 +179,9 @@ class BatchService:
     # -------------------------------------------------------------------------------------------- one batch
 
     async def _submit(self, lines: dict[str, _Waiting]) -> None:
+        for waiting in lines.values():
+            if waiting.held is not None:
+                waiting.held.sent = True
         batch = self._ledger.plan({key: place_of(w.question.request) for key, w in lines.items()})
         self._outstanding |= lines
         await self._see_through(batch)
@@ -309,6 +328,7 @@ class BatchService:
             status=status,
             request_id=line.request_id,
             changed=changed,
+            batch=True,
         )
 
     def _note_line(self, waiting: _Waiting | None, error: ProviderError) -> None:
@@ -320,6 +340,7 @@ class BatchService:
         hopeless = not error.retryable and not learnt
         if (hopeless or waiting.failures > self._max_retries) and not waiting.answer.done():
             self._outstanding.pop(waiting.question.key, None)
+            error.unbilled = True  # no service bills a line without an answer
             waiting.answer.set_exception(error)
 
     def _give_back(self, batch: Batch, event: str, error: ProviderError | None, **facts: JsonValue) -> None:
@@ -338,6 +359,8 @@ class BatchService:
                 self._line_up(waiting)
 
     async def _ask_online(self, waiting: _Waiting) -> None:
+        if waiting.held is not None:
+            waiting.held.release()
         try:
             answer = await self._online.ask(waiting.question)
         except ProviderError as e:

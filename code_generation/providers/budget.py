@@ -13,21 +13,31 @@ from collections import Counter, deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
-from code_generation.errors import ConfigError, ConversationOver, DataError, ProviderError, Stopping
-from code_generation.jsonl import JsonlWriter, encode, read_objects
+from code_generation.errors import ConfigError, ConversationOver, Hopeless, ProviderError, Stopping
+from code_generation.jsonl import encode
 from code_generation.pricing import HOW_TO_PRICE, PAID_APART, ListedPrices, dollars, prices_for, size_of, worst_case
 from code_generation.providers.endpoints import ENDPOINTS
+from code_generation.providers.messages_dialect import MAX_TOKENS
+from code_generation.providers.parameters import LIMITS, NOT_SENT
+from code_generation.spending import UNIT, units_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
     from code_generation.config import Prices
     from code_generation.models import JsonValue, Request
     from code_generation.providers.endpoints import ModelChoice
+    from code_generation.spending import SpendingLog
 
-UNIT = 1e-12
-"""Dollars."""
+
+@dataclass(frozen=True, kw_only=True)
+class Caps:
+    """What may be spent at most; None: as much as it takes."""
+
+    max_cost_usd: float | None = None
+    """By the whole run, its earlier sessions included."""
+    max_cost_per_problem_usd: float | None = None
+    """On one problem, all of its samples together."""
 
 
 class BudgetSpent(Stopping):
@@ -58,13 +68,14 @@ class Reservation:
         held.settle((await ask(request)).cost_usd)     # what is raised closes it too, see `fail`
     """
 
-    def __init__(self, budget: Budget, worst: int | None, problem_id: str, call: int | None) -> None:
-        self._budget, self._worst, self._problem_id, self._call = budget, worst, problem_id, call
-        self.open = True
+    def __init__(self, budget: Budget, worst: int | None, problem_id: str, key: str) -> None:
+        self._budget, self._worst, self._problem_id, self._key = budget, worst, problem_id, key
+        self.open, self.sent = True, False
+        """`sent`: from now on a failure may have been billed."""
 
     def settle(self, cost_usd: float | None) -> None:
         """The answer came and cost so much; None: nobody knows, so the worst case is charged."""
-        self._close(None if cost_usd is None else _units(cost_usd))
+        self._close(None if cost_usd is None else units_of(cost_usd))
 
     def release(self) -> None:
         """The call was surely not billed: it was never sent, or answered by an HTTP error."""
@@ -75,16 +86,17 @@ class Reservation:
         self._close(None)
 
     def fail(self, error: BaseException) -> None:
-        """Release or lose, by the error: one that is not billed has a true attribute `unbilled`."""
-        self._close(0 if getattr(error, "unbilled", False) else None)
+        """Release or lose, by the error: one that is surely not billed has a true attribute `unbilled`."""
+        self._close(0 if not self.sent or getattr(error, "unbilled", False) else None)
 
     def _close(self, cost: int | None) -> None:
         if self.open:
             self.open = False
-            self._budget._settle(self._worst, cost, self._problem_id, self._call)  # noqa: SLF001 - its other half
+            self._budget._settle(self._worst, cost, self._problem_id, self._key)  # noqa: SLF001 - its other half
 
     def __enter__(self) -> Self:
-        """Give back itself."""
+        """The call begins; give back itself."""
+        self.sent = True
         return self
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
@@ -118,7 +130,7 @@ class Budget:
         self._max_output = listed if max_output is None else max_output
         self._cap, self._problem_cap = _cap_of(max_cost_usd), _cap_of(max_cost_per_problem_usd)
         self._capped = self._cap is not None or self._problem_cap is not None
-        self._spent = _units(spent_usd) + (log.spent if log else 0)
+        self._spent = units_of(spent_usd) + (log.spent if log else 0)
         self._per_problem = Counter(log.per_problem if log else {})
         self._assumed = self._set_aside = 0
         self._problem_set_aside, self._under_way = Counter[str](), Counter[str]()
@@ -147,6 +159,16 @@ class Budget:
             if self._capped and is_so:
                 raise ConfigError(what)
 
+    def note_change(self, name: str, what: str) -> None:
+        """A model does not take a parameter as it was given.
+
+        Raises:
+            Hopeless: it is the limit without which a cap can't be kept.
+        """
+        if self._capped and name in LIMITS and what == NOT_SENT:
+            msg = f"the model takes no {name}, so an answer could cost anything and the cap can't be kept"
+            raise Hopeless(msg)
+
     def worst_of(self, request: Request) -> float | None:
         """Dollars that a call can cost at most; None: unknown."""
         most = self._max_output if request.sampling.max_tokens is None else request.sampling.max_tokens
@@ -155,17 +177,18 @@ class Budget:
         size = self._extra_bytes + size_of(request.messages, most)
         return worst_case(size, len(request.messages), most, self._prices, batch=self._batch)
 
-    async def reserve(self, request: Request) -> Reservation:
+    async def reserve(self, request: Request, key: str = "") -> Reservation:
         """Set aside what a call can cost at most, first come, first served; waits while calls under way may give room.
+        `key` is the request's in the journal.
 
         Raises:
             BudgetSpent, ProblemBudgetSpent: it does not fit. Stopping: see `stop`. ConfigError: the disk is full.
         """
         usd = self.worst_of(request)
-        worst = None if usd is None else _units(usd)
+        worst = None if usd is None else units_of(usd)
         if not self._capped:
-            return self._grant(worst, request.problem_id)
-        waiting = _Waiting(worst, request.problem_id, asyncio.get_running_loop().create_future())
+            return self._grant(worst, request.problem_id, key)
+        waiting = _Waiting(worst, request.problem_id, key, asyncio.get_running_loop().create_future())
         self._waiting.append(waiting)
         self._admit()
         try:
@@ -206,7 +229,7 @@ class Budget:
             if error is not None:
                 waiting.turn.set_exception(error)
             else:
-                waiting.turn.set_result(self._grant(waiting.worst, waiting.problem_id))
+                waiting.turn.set_result(self._grant(waiting.worst, waiting.problem_id, waiting.key))
         except ConfigError as e:
             waiting.turn.set_exception(e)
 
@@ -214,27 +237,45 @@ class Budget:
         taken = self._per_problem[problem_id] + self._problem_set_aside[problem_id]
         return self._problem_cap is None or worst <= self._problem_cap - taken
 
-    def _grant(self, worst: int | None, problem_id: str) -> Reservation:
-        call = self._log.reserved(worst and round(worst * UNIT, 12), problem_id) if self._log else None
+    def _grant(self, worst: int | None, problem_id: str, key: str) -> Reservation:
+        if self._log:
+            self._log.reserved(key, worst and round(worst * UNIT, 12), problem_id)
         self._set_aside += worst or 0
         self._problem_set_aside[problem_id] += worst or 0
         self._under_way[problem_id] += 1
-        return Reservation(self, worst, problem_id, call)
+        return Reservation(self, worst, problem_id, key)
 
-    def _settle(self, worst: int | None, cost: int | None, problem_id: str, call: int | None) -> None:
+    def settle_earlier(self, key: str, cost_usd: float | None) -> None:
+        """An answer of an earlier session is there, in the journal or in a batch that went on: where its call counted
+        at its worst case, since nobody saw it end, it now counts at its cost.
+        """
+        held = self._log.under_way.pop(key, None) if self._log and cost_usd is not None else None
+        if held is None or self._log is None or cost_usd is None:
+            return
+        worst, problem_id = units_of(held[0] or 0), held[1]
+        cost = units_of(cost_usd)
+        self.unknown -= held[0] is None
+        self._spent += cost - worst
+        if self._problem_cap is not None:
+            self._per_problem[problem_id] += cost - worst
+        self._log.settled(key, round(cost * UNIT, 12))
+        self._admit()
+
+    def _settle(self, worst: int | None, cost: int | None, problem_id: str, key: str) -> None:
         charged = worst if cost is None else cost
         self.unknown += charged is None
         self._assumed += charged or 0 if cost is None else 0
         self._spent += charged or 0
-        self._per_problem[problem_id] += charged or 0
+        if self._problem_cap is not None:
+            self._per_problem[problem_id] += charged or 0
         self._set_aside -= worst or 0
         self._problem_set_aside[problem_id] -= worst or 0
         self._under_way[problem_id] -= 1
         if not self._under_way[problem_id]:
             del self._under_way[problem_id], self._problem_set_aside[problem_id]
         try:
-            if self._log and call is not None:
-                self._log.settled(call, charged and round(charged * UNIT, 12))
+            if self._log:
+                self._log.settled(key, charged and round(charged * UNIT, 12))
         finally:
             self._admit()
 
@@ -267,66 +308,40 @@ class Budget:
 class _Waiting:
     worst: int | None
     problem_id: str
+    key: str
     turn: asyncio.Future[Reservation]
 
 
-class SpendingLog:
-    """`solutions.spending.jsonl`: a line before each call and one after it, so that a kill can't hide what was spent.
+def open_budget(
+    choice: ModelChoice, caps: Caps | None, log: SpendingLog | None, *, batch: bool
+) -> tuple[Budget, Prices | None]:
+    """The budget of a model's run, and the prices it goes by.
 
-        {"call": 7, "reserved": 0.41, "problem_id": "p1"}
-        {"call": 7, "settled": 0.0123}
-
-    A call without its second line was under way in a kill, and counts at its worst case. `null`: unknown.
+    Raises:
+        ConfigError: a cap that can't be kept.
     """
+    caps, prices = caps or Caps(), prices_of(choice)
+    budget = Budget(
+        caps.max_cost_usd,
+        caps.max_cost_per_problem_usd,
+        prices,
+        _longest_answer(choice),
+        batch=batch,
+        parameters=choice.wire.parameters,
+        log=log,
+    )
+    budget.check()
+    return budget, prices
 
-    def __init__(self, path: Path) -> None:
-        """Open or create the file, for one run alone, and add up what is in it.
 
-        Raises:
-            ConfigError: it can't be written, or another run has it. DataError: a line is none of these.
-        """
-        self._rows = JsonlWriter(path)
-        self.spent, self.unknown, self._calls = 0, 0, 0
-        self.per_problem: Counter[str] = Counter()
-        try:
-            self._add_up(path)
-        except DataError:
-            self.close()
-            raise
-
-    def _add_up(self, path: Path) -> None:
-        under_way: dict[int, tuple[float | None, str]] = {}
-        for number, line in read_objects(path):
-            call, problem_id = line.get("call"), line.get("problem_id")
-            if isinstance(call, int) and isinstance(problem_id, str):
-                under_way[call], self._calls = (line.get("reserved"), problem_id), max(self._calls, call)
-            elif call in under_way and "settled" in line:
-                self._charge(line["settled"], under_way.pop(call)[1])
-            else:
-                msg = f"{path}: line {number} says nothing about a call; what was spent is not known"
-                raise DataError(msg)
-        for usd, problem_id in under_way.values():
-            self._charge(usd, problem_id)
-
-    def _charge(self, usd: float | None, problem_id: str) -> None:
-        self.unknown += usd is None
-        self.spent += _units(usd or 0)
-        self.per_problem[problem_id] += _units(usd or 0)
-
-    def reserved(self, usd: float | None, problem_id: str) -> int:
-        """Write down that a call is about to be made; gives back its number."""
-        self._calls += 1
-        self._rows.write(_line(call=self._calls, reserved=usd, problem_id=problem_id))
-        return self._calls
-
-    def settled(self, call: int, usd: float | None) -> None:
-        """Write down what a call came to."""
-        self._rows.write(_line(call=call, settled=usd))
-
-    def close(self) -> None:
-        """Close the file; an empty one is taken away."""
-        self._rows.remove_if_empty()
-        self._rows.close()
+def _longest_answer(choice: ModelChoice) -> int | None:
+    """Most tokens of an answer, as every call asks for it; None: calls don't."""
+    named = [choice.wire.parameters.get(name) for name in LIMITS]
+    given = [choice.sampling.max_tokens, *(n for n in named if isinstance(n, int))]
+    least = next((n for n in given if n is not None), None)
+    if least is None and choice.endpoint is not None and choice.endpoint.dialect == "messages":
+        return MAX_TOKENS + (choice.sampling.thinking_tokens or 0)
+    return least
 
 
 def prices_of(choice: ModelChoice) -> Prices | None:
@@ -336,14 +351,6 @@ def prices_of(choice: ModelChoice) -> Prices | None:
     home = ENDPOINTS.get(choice.provider)
     at_home = home is not None and home.base_url == choice.endpoint.base_url
     return prices_for(choice.provider, choice.model, choice.wire.parameters) if at_home else None
-
-
-def _units(usd: float) -> int:
-    return math.ceil(usd / UNIT - 0.001)  # not for the last bit of a float
-
-
-def _line(**values: JsonValue) -> bytes:
-    return f"{encode(values)}\n".encode("ascii")
 
 
 def _cap_of(usd: float | None) -> int | None:

@@ -34,6 +34,8 @@ class Answer:
     changed: dict[str, str] = field(default_factory=dict)
     """Parameters that did not go as asked for: `{"temperature": "not sent", "max_completion_tokens": "sent as
     max_tokens"}`."""
+    batch: bool = False
+    """It came in a batch, at the price of batches."""
     headers: Mapping[str, str] = field(default_factory=dict, compare=False)
     """Of the response; not kept."""
 

@@ -7,13 +7,16 @@ from typing import TYPE_CHECKING, Any
 
 from code_generation.errors import ProviderError
 from code_generation.journal import now, request_key
+from code_generation.pricing import with_cost
 from code_generation.providers.dialect import Answer
 from code_generation.spans import span
 
 if TYPE_CHECKING:
+    from code_generation.config import Prices
     from code_generation.journal import Journal
     from code_generation.models import Completion, JsonValue, Request
     from code_generation.providers.batches import BatchService
+    from code_generation.providers.budget import Budget, Reservation
     from code_generation.providers.dialect import Dialect
     from code_generation.providers.monitor import Monitor
     from code_generation.providers.retry import RetryingService
@@ -22,9 +25,19 @@ if TYPE_CHECKING:
 class Question:
     """A request on its way, with its name in the journal."""
 
-    def __init__(self, request: Request, key: str = "", provider: str = "", journal: Journal | None = None) -> None:
-        """Without a journal nothing is kept."""
-        self.request, self.key = request, key
+    def __init__(
+        self,
+        request: Request,
+        key: str = "",
+        provider: str = "",
+        journal: Journal | None = None,
+        *,
+        replayed: bool = False,
+    ) -> None:
+        """Without a journal nothing is kept. `replayed`: the journal has the answer already."""
+        self.request, self.key, self.replayed = request, key, replayed
+        self.held: Reservation | None = None
+        """What is set aside for the call that answered it."""
         self._provider, self._journal = provider, journal
         self._written: asyncio.Future[None] | None = None
 
@@ -37,6 +50,11 @@ class Question:
         if self._journal is not None:
             self._written = self._journal.write(entry_of(self.key, self._provider, place_of(self.request), answer))
 
+    def settle(self, cost_usd: float | None) -> None:
+        """Say what its answer cost; None: nobody knows. The first word counts."""
+        if self.held is not None:
+            self.held.settle(cost_usd)
+
     async def is_on_disk(self) -> None:
         """Wait for the disk."""
         if self._written is not None:
@@ -46,9 +64,17 @@ class Question:
 class JournaledProvider:
     """See `protocols.Provider`. Without a journal nothing is kept."""
 
-    def __init__(self, service: RetryingService | BatchService, journal: Journal | None, monitor: Monitor) -> None:
-        """Wrap a service, online or in batches."""
+    def __init__(
+        self,
+        service: RetryingService | BatchService,
+        journal: Journal | None,
+        monitor: Monitor,
+        budget: Budget,
+        prices: Prices | None = None,
+    ) -> None:
+        """Wrap a service, online or in batches; `prices` where it does not say what an answer costs."""
         self._service, self._journal, self.monitor = service, journal, monitor
+        self._budget, self._prices = budget, prices
         self.name, self.model = service.service.name, service.service.wire.model
         self._dialect: Dialect = service.service.dialect
         self._parameters = service.service.wire.parameters
@@ -57,21 +83,28 @@ class JournaledProvider:
     async def complete(self, request: Request) -> Completion:
         """The answer to a request: the kept one, or one that is bought now."""
         with span("asking"):
-            answer, replayed = await self._answer(request)
-        completion = self._dialect.read(answer)
-        self.monitor.note_answer(request, completion, replayed=replayed)
+            question, answer = await self._answer(request)
+        try:
+            completion = with_cost(self._dialect.read(answer), self._prices, batch=answer.batch)
+            if question.held is None:
+                self._budget.settle_earlier(question.key, completion.cost_usd)
+            question.settle(completion.cost_usd)
+        finally:
+            question.settle(None)  # what can't be read may have cost anything
+        self.monitor.note_answer(request, completion, replayed=question.replayed)
         return completion
 
-    async def _answer(self, request: Request) -> tuple[Answer, bool]:
-        """The answer, and whether it was there already."""
+    async def _answer(self, request: Request) -> tuple[Question, Answer]:
+        """The answer, and what was asked for it."""
         if self._journal is None:
-            return await self._service.ask(Question(request)), False
+            question = Question(request)
+            return question, await self._service.ask(question)
         key = request_key(self.name, self.model, self._parameters, request)
         while key in self._under_way:  # the same question twice at a time is bought once
             await asyncio.wait([self._under_way[key]])
         entry = self._journal.find(key)
         if entry is not None:
-            return answer_of(entry), True
+            return Question(request, key, replayed=True), answer_of(entry)
         question = Question(request, key, self.name, self._journal)
         asked = self._under_way[key] = asyncio.get_running_loop().create_future()
         try:
@@ -81,7 +114,7 @@ class JournaledProvider:
         finally:
             del self._under_way[key]
             asked.cancel()
-        return answer, False
+        return question, answer
 
     def stop(self) -> None:
         """Ask nothing any more; see `protocols.Provider.stop`."""
@@ -89,16 +122,16 @@ class JournaledProvider:
 
     def status(self) -> str:
         """The limiter's state and what failed, see `protocols.Provider.status`."""
-        parts = [self._service.limiter_status()]
+        parts = [self._budget.status(), self._service.limiter_status()]
         if self.monitor.replayed:
             parts.append(f"{self.monitor.replayed} from the journal")
         if failures := self.monitor.failures():
             parts.append(f"failed calls: {failures}")
-        return ", ".join(parts)
+        return ", ".join(part for part in parts if part)
 
     def report(self) -> dict[str, JsonValue]:
         """Counts over all calls."""
-        return self.monitor.report()
+        return self.monitor.report() | self._budget.report()
 
     async def close(self) -> None:
         """Give back connections."""
@@ -123,6 +156,7 @@ def entry_of(key: str, provider: str, place: dict[str, JsonValue], answer: Answe
         "latency_s": round(answer.latency_s, 3),
         "request_id": answer.request_id,
         "changed": answer.changed,
+        **({"batch": True} if answer.batch else {}),
         "body": answer.body,
     }
 
@@ -142,6 +176,7 @@ def answer_of(entry: dict[str, Any]) -> Answer:
             status=entry["status"],
             request_id=entry["request_id"],
             changed=entry["changed"],
+            batch=entry.get("batch", False),
         )
     except KeyError as e:
         msg = f"an answer in the journal has no {e}; `codegen journal check` lists such lines"

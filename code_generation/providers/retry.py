@@ -17,6 +17,7 @@ from code_generation.spans import span
 
 if TYPE_CHECKING:
     from code_generation.models import Request
+    from code_generation.providers.budget import Budget, Reservation
     from code_generation.providers.canary import Canary
     from code_generation.providers.dialect import Answer
     from code_generation.providers.journaled import Question
@@ -39,11 +40,18 @@ class RetryingService:
     """A service that is asked until there is an answer or no hope."""
 
     def __init__(
-        self, service: Service, dispatcher: Dispatcher, canary: Canary, monitor: Monitor, *, max_retries: int = 5
+        self,
+        service: Service,
+        dispatcher: Dispatcher,
+        canary: Canary,
+        monitor: Monitor,
+        budget: Budget,
+        *,
+        max_retries: int = 5,
     ) -> None:
         """Wrap a service."""
         self.service = service
-        self._dispatcher, self._canary, self._monitor = dispatcher, canary, monitor
+        self._dispatcher, self._canary, self._monitor, self._budget = dispatcher, canary, monitor, budget
         self._max_retries = max_retries
         self._stopping = asyncio.Event()
 
@@ -64,12 +72,24 @@ class RetryingService:
 
     async def _ask_once(self, question: Question, *, refused_before: bool) -> Answer:
         request = question.request
+        held = await self._budget.reserve(request, question.key)
+        try:
+            answer = await self._call(question, held, refused_before=refused_before)
+        except BaseException as e:
+            held.fail(e)
+            raise
+        question.held = held
+        return answer
+
+    async def _call(self, question: Question, held: Reservation, *, refused_before: bool) -> Answer:
+        request = question.request
         if self._stopping.is_set():
             raise _stopping()
         urgency = 0 if refused_before else 1 if request.turn else 2
         characters = sum(len(m.content) for m in request.messages)
         async with self._canary.gate(), self._dispatcher.slot(urgency=urgency, characters=characters) as ticket:
             try:
+                held.sent = True
                 with span("model_calls"):
                     answer = await self.service.ask(request, question.keep)
             except ProviderError as e:
@@ -117,6 +137,7 @@ class RetryingService:
         self._stopping.set()
         self._canary.stop(_stopping())
         self._dispatcher.abandon(_stopping())
+        self._budget.stop(_stopping())
 
     async def close(self) -> None:
         """Give back connections."""
