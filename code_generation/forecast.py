@@ -95,26 +95,26 @@ def forecast(
         msg = f"{n} of {total} conversations are no pilot: at least 2 are needed, and not more than there are"
         raise ValueError(msg)
     costs = [c.cost_usd for c in pilot if c.cost_usd is not None]
-    cost = None
-    if len(costs) == n:
-        spent = math.fsum(costs)
-        longest = _longest(costs, pilot, max_turns, power=2)
-        if longest is not None and ceiling_usd is not None:
-            longest = min(longest, ceiling_usd)
-        more = rest_of(costs, rest, longest)
-        limit = math.inf if ceiling_usd is None else max(more.expected, rest * ceiling_usd)
-        cost = Interval(low=spent + more.low, expected=spent + more.expected, high=spent + min(more.high, limit))
+    known = len(costs) == n
     share = 1 - RULED_OUT ** (1 / n)
     return Forecast(
         pilot=n,
         total=total,
-        cost_usd=cost,
+        cost_usd=_cost(costs, rest, _longest(costs, pilot, max_turns, power=2), ceiling_usd) if known else None,
         solved=_solved(sum(c.solved for c in pilot), n, total),
         seconds=_seconds(pilot, rest, max_turns, concurrency, calls_per_s),
         unseen_share=share if rest else 0.0,
         unseen_usd=None if ceiling_usd is None else _many(rest, share) * ceiling_usd,
-        at_most_usd=None if ceiling_usd is None or cost is None else math.fsum(costs) + rest * ceiling_usd,
+        at_most_usd=math.fsum(costs) + rest * ceiling_usd if known and ceiling_usd is not None else None,
     )
+
+
+def _cost(costs: Sequence[float], rest: int, longest: float | None, ceiling: float | None) -> Interval:
+    """The pilot's cost, which is known, and that of the rest."""
+    spent, most = math.fsum(costs), math.inf if ceiling is None else ceiling
+    more = rest_of(costs, rest, longest and min(longest, most))
+    high = min(more.high, max(more.expected, rest * most)) if rest else 0.0
+    return Interval(low=spent + more.low, expected=spent + more.expected, high=spent + high)
 
 
 def rest_of(values: Sequence[float], rest: int, longest: float | None = None) -> Interval:
