@@ -6,8 +6,9 @@
         BadRow                 one row of a source: counted and reported, the others go on
         UnknownName            a name that is in no table; lists those that are
       ProviderError            the model's service did not give an answer; asking again may help
-        RateLimited            asked to come back later
-        Overloaded             has too much to do
+        Busy                   it asks to come back later
+          RateLimited          so many calls or tokens are not allowed
+          Overloaded           it has too much to do
         ConversationOver       this conversation can't go on; what is there is its result
           ContextOverflow      it no longer fits the model's context
         RequestRejected        it will not answer this request, however often it is asked
@@ -78,27 +79,49 @@ class ProviderError(CodeGenerationError):
     retryable = True
     kind = "transient"
     """What a histogram of errors calls it."""
+    unbilled: bool = False
+    """The call was surely not billed: it was never sent, or was refused by an HTTP status before anything was
+    generated."""
 
-    def __init__(self, message: str, *, kind: str | None = None, headers: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        message: str,
+        *,
+        kind: str | None = None,
+        headers: Mapping[str, str] | None = None,
+        unbilled: bool = False,
+    ) -> None:
         """`kind` where there is a closer word, `truncated`; `headers` of the response, where there was one."""
         super().__init__(message)
         self.kind = kind or type(self).kind
         self.headers = headers or {}
+        self.unbilled = unbilled or type(self).unbilled
 
 
-class RateLimited(ProviderError):
+class Busy(ProviderError):
     """The service asked to come back later; `retry_after_s` is its own wish, None where it gave none."""
 
-    kind = "rate_limited"
+    kind = "busy"
 
     def __init__(
-        self, message: str, retry_after_s: float | None = None, headers: Mapping[str, str] | None = None
+        self,
+        message: str,
+        retry_after_s: float | None = None,
+        headers: Mapping[str, str] | None = None,
+        *,
+        unbilled: bool = False,
     ) -> None:
-        super().__init__(message, headers=headers)
+        super().__init__(message, headers=headers, unbilled=unbilled)
         self.retry_after_s = retry_after_s
 
 
-class Overloaded(ProviderError):
+class RateLimited(Busy):
+    """So many calls, or tokens, in so short a time are not allowed."""
+
+    kind = "rate_limited"
+
+
+class Overloaded(Busy):
     """The service has too much to do: fewer calls at a time help, other words don't."""
 
     kind = "overloaded"
@@ -112,8 +135,15 @@ class RequestRejected(ProviderError):
     retryable = False
     kind = "rejected"
 
-    def __init__(self, message: str, names: str | None = None) -> None:
-        super().__init__(message)
+    def __init__(
+        self,
+        message: str,
+        names: str | None = None,
+        headers: Mapping[str, str] | None = None,
+        *,
+        unbilled: bool = False,
+    ) -> None:
+        super().__init__(message, headers=headers, unbilled=unbilled)
         self.names = names
 
 

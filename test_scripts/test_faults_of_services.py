@@ -199,11 +199,79 @@ def test_a_date_to_come_back():
     assert 900 < answered(429, {}, **{"retry-after": later}).retry_after_s <= 1000
 
 
+@pytest.mark.parametrize("status", [503, 529])
+def test_how_long_an_overloaded_service_wants_to_be_left_alone(status):
+    """It may ask to wait, as one that limits rates does."""
+    assert answered(status, {}, **{"retry-after": "7"}).retry_after_s == 7
+    assert answered(status, {}).retry_after_s is None
+
+
 def test_headers_come_along():
-    """Errors that a limiter learns from carry the headers of the response."""
+    """Every error carries the headers of the response: a limiter learns from them."""
     headers = {"x-ratelimit-remaining-requests": "0"}
-    for status in (429, 503, 529, 500, 504):
-        assert answered(status, {}, **headers).headers == headers
+    long = openai("x", "context_length_exceeded")
+    for status, body in (
+        (429, {}),
+        (503, {}),
+        (529, {}),
+        (500, {}),
+        (504, {}),
+        (400, {}),
+        (400, long),
+        (401, {}),
+        (302, {}),
+    ):
+        assert answered(status, body, **headers).headers == headers, status
+
+
+UNBILLED = [
+    (302, "", True),
+    (400, openai("x", "invalid_value"), True),
+    (400, openai("x", "context_length_exceeded"), True),
+    (401, "", True),
+    (402, "", True),
+    (403, "", True),
+    (404, "", True),
+    (404, openai("Item with id 'rs_1' not found.", param="input"), True),
+    (408, "", False),
+    (409, "", True),
+    (413, "", True),
+    (413, openai("Request too large for m on tokens per min (TPM)"), True),
+    (422, "", True),
+    (425, "", True),
+    (429, "", True),
+    (429, openai("The engine is currently overloaded", kind="engine_overloaded_error"), True),
+    (429, openai(PLAN, "insufficient_quota"), True),
+    (499, "", False),
+    (500, "", True),
+    (500, openai("The server is overloaded or not ready yet."), True),
+    (502, "", False),
+    (502, openai("The model is overloaded"), False),
+    (503, "", True),
+    (504, "", False),
+    (520, "", False),
+    (522, "", False),
+    (524, "", False),
+    (529, "", True),
+    (529, anthropic("Overloaded", "overloaded_error"), True),
+]
+
+
+@pytest.mark.parametrize(("status", "body", "unbilled"), UNBILLED)
+def test_what_is_surely_not_billed(status, body, unbilled):
+    """A status that refuses before anything is generated costs nothing. Behind a gateway's or a timeout's an answer may
+    have been made, and whatever comes after a status of 200 may have been.
+    """
+    assert answered(status, body).unbilled is unbilled
+    error = translate(status, body, {}, address="a", model="m", begun=True)
+    assert (error.unbilled, type(error)) == (False, type(answered(status, body)))
+
+
+def test_an_error_is_billed_unless_it_says_otherwise():
+    """So that what nobody thought of is set aside rather than spent twice."""
+    kinds = (ProviderError, RateLimited, Overloaded, RequestRejected, ContextOverflow, AuthFailed)
+    assert [kind("x").unbilled for kind in kinds] == [False] * 6
+    assert [kind("x", unbilled=True).unbilled for kind in kinds] == [True] * 6
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ import re
 import time
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypedDict
 
 from code_generation.errors import (
     AuthFailed,
@@ -35,6 +35,8 @@ SAID = 400
 DEEPEST = 8
 """Levels of errors within errors that are looked into."""
 TOO_MANY = 429
+UNBILLED = {*range(300, 500), 500, 503, 529} - {408, 499}
+"""Statuses that are said before anything is generated; others may stand for an answer that a gateway lost."""
 
 _REFUSED = re.compile(
     r"content_filter|content_policy|policy_violation|policyviolation|invalid_prompt|moderation|data_?inspection"
@@ -236,56 +238,71 @@ def status_inside(body: JsonValue) -> int | None:
 
 
 def translate(
-    status: int, body: JsonValue | bytes, headers: Mapping[str, str], *, address: str, model: str
+    status: int,
+    body: JsonValue | bytes,
+    headers: Mapping[str, str],
+    *,
+    address: str,
+    model: str,
+    begun: bool = False,
 ) -> ProviderError:
-    """Our error for a service's."""
+    """Our error for a service's. `begun`: it stood in place of an answer with status 200, or within one, and `status`
+    is what it stands for.
+    """
     said = read_complaint(body)
     code = next((c for c in said.codes if c not in said.message and not c.isdigit()), "")
     what = shorten(said.message, SAID) + (f" ({code})" if code and said.message else code) or "nothing"
     text = f"{address} answered {status}: {what}"
+    facts: _Facts = {"headers": headers, "unbilled": status in UNBILLED and not begun}
     place = shorten(headers.get("location") or "another place", 200)
-    hopeless = _hopeless(status, said, text, place, model)
-    if hopeless is not None:
-        return hopeless
+    if check := _what_to_check(status, said, place, model):
+        return AuthFailed(f"{text} ({check})", **facts)
     if status == TOO_MANY and _TOO_LARGE_FOR_RATE.search(said.words):
-        return RequestRejected(text)
+        return RequestRejected(text, **facts)
     if status in {503, 529} or (status >= TOO_MANY and _OVERLOADED.search(said.words)):
-        return Overloaded(text, headers=headers)
+        return Overloaded(text, _retry_after(headers, said), **facts)
     if status == TOO_MANY:
-        return RateLimited(text, _retry_after(headers, said), headers)
+        return RateLimited(text, _retry_after(headers, said), **facts)
     if status in {408, 504, 522, 524}:
-        return ProviderError(text, kind="timeout", headers=headers)
+        return ProviderError(text, kind="timeout", **facts)
     if status >= 500 or status in {409, 425, 499}:  # noqa: PLR2004
-        return ProviderError(text, kind="server_error", headers=headers)
-    return _rejected(said, text)
+        return ProviderError(text, kind="server_error", **facts)
+    return _rejected(said, text, facts)
 
 
-def _hopeless(status: int, said: Complaint, text: str, place: str, model: str) -> AuthFailed | None:
-    """The error for what no other request could heal either."""
+class _Facts(TypedDict):
+    """What every error carries."""
+
+    headers: Mapping[str, str]
+    unbilled: bool
+
+
+def _what_to_check(status: int, said: Complaint, place: str, model: str) -> str | None:
+    """What to do about that which no other request could heal either; None for what another may."""
     if status < 400:  # noqa: PLR2004
-        return AuthFailed(f"{text} (it sends callers to {place}: check the address)")
+        return f"it sends callers to {place}: check the address"
     unpaid = _UNPAID.search(said.words) and not (said.wait_s or _PASSES.search(said.words))
     if status == 402 or (status < 500 and unpaid):  # noqa: PLR2004
-        return AuthFailed(f"{text} (check the account's credit and billing)")
+        return "check the account's credit and billing"
     if status == TOO_MANY:
         return None
     if status in {404, 405, 410} and said.param in {None, "model"}:
-        return AuthFailed(f"{text} (check the model name {model!r} and the address)")
+        return f"check the model name {model!r} and the address"
     if status in {401, 403, 407} or (status < 500 and _BAD_KEY.search(said.words)):  # noqa: PLR2004
-        return AuthFailed(f"{text} (check the key and the account)")
+        return "check the key and the account"
     return None
 
 
-def _rejected(said: Complaint, text: str) -> ProviderError:
+def _rejected(said: Complaint, text: str, facts: _Facts) -> ProviderError:
     """The error for a request that the service understood and will not answer."""
     if _TOO_LARGE_FOR_RATE.search(said.words):
-        return RequestRejected(text)
+        return RequestRejected(text, **facts)
     if _OVERFLOW.search(said.words):
         more, context = _ASKED_FOR_MORE.search(said.message), _CONTEXT.search(said.message)
         if more and context and int(more[more.lastindex or 0]) >= int(context[context.lastindex or 0]):
-            return RequestRejected(text, names="max_tokens")  # no conversation is short enough for that
-        return ContextOverflow(text)
-    return RequestRejected(text, names=said.param or next(names_in(said.message), None))
+            return RequestRejected(text, "max_tokens", **facts)  # no conversation is short enough for that
+        return ContextOverflow(text, **facts)
+    return RequestRejected(text, said.param or next(names_in(said.message), None), **facts)
 
 
 def _retry_after(headers: Mapping[str, str], said: Complaint) -> float | None:
