@@ -247,7 +247,7 @@ def scrape(
     prompts: Annotated[PromptOptions, Flat] = PromptOptions(),  # noqa: B008
     options: Annotated[ScrapeOptions, Flat] = ScrapeOptions(),  # noqa: B008
     grading: Annotated[GraderOptions, Flat] = GraderOptions(),  # noqa: B008
-    config: Path | None = None, dry_run: bool = False,
+    config: Path | None = None, dry_run: bool = False, estimate: bool = False, pilot: int = 30,
 ) -> int:  # fmt: skip
     """Solve problems in several turns: ask, run the tests, give feedback, ask again. The same command again resumes.
 
@@ -260,6 +260,9 @@ def scrape(
         out: Result file; rows are appended.
         config: TOML file with flags under [scrape], see configs/scrape.example.toml.
         dry_run: Print the exact first prompt and what would run, and stop.
+        estimate: Work on a few problems only, drawn as if at random, and say what all of them will cost, how many will
+            be solved and how long it will take, with intervals. The run does not buy these answers again.
+        pilot: How many problems --estimate works on.
     """
     del config  # read by `_config_file` before the flags are
     run = ScrapeRun.prepare(
@@ -271,7 +274,25 @@ def scrape(
               f"conversation(s) each of at most {options.max_turns} turns; results: {out}, "
               f"unsolved: {run.unsolved}")  # fmt: skip
         return DONE
-    summary = asyncio.run(run.run())
+    if estimate:
+        return _estimate(run, pilot)
+    return _report(asyncio.run(run.run()), run)
+
+
+def _estimate(run: ScrapeRun, pilot: int) -> int:
+    from code_generation.estimate import estimate, render_forecast  # noqa: PLC0415
+
+    if pilot < 2:  # noqa: PLR2004
+        msg = f"--pilot must be at least 2, got {pilot}"
+        raise ConfigError(msg)
+    summary, found = asyncio.run(estimate(run, pilot))
+    status = _report(summary, run)
+    print(render_forecast(found))
+    return status
+
+
+def _report(summary: RunSummary, run: ScrapeRun) -> int:
+    """Say what a run did, and why it ended where it ended early."""
     print(say_summary(summary, run))
     if summary.interrupted:
         print_error(f"interrupted; this resumes: {resume_command()}")

@@ -25,9 +25,9 @@ if TYPE_CHECKING:
     from code_generation.models import Completion, JsonValue, Message, Usage
 
 MILLION = 1_000_000
-PER_CALL = 1024
+PER_CALL = 128
 """Tokens that a service may put around a conversation: its own system text, the marks of a template."""
-PER_MESSAGE = 64
+PER_MESSAGE = 16
 """Tokens that a template may put around one message."""
 SEALED = ('"signature"', '"encrypted_content"', '"data"', '"encrypted"')
 """Marks of blocks that stand for text which is not in them."""
@@ -107,14 +107,19 @@ def _tier(prices: Prices, read: int) -> Prices:
     return prices.long
 
 
-def worst_case(utf8_bytes: int, messages: int, max_output: int, prices: Prices, *, batch: bool = False) -> float:
-    """Dollars that one call can cost at most.
-
-    A token is at least one byte of the text that is sent, beside those that services and templates put around it
-    (`PER_CALL`, `PER_MESSAGE`); all of them may be the dearest kind of input, and the answer may be as long as it is
-    allowed to be, of the dearest kind. An unknown discount of a batch is none.
+def most_read(utf8_bytes: int, messages: int) -> int:
+    """Tokens that a service can read at most: a token is at least one byte of the text that is sent, beside those that
+    services and templates put around it.
     """
-    read = utf8_bytes + PER_CALL + PER_MESSAGE * messages
+    return utf8_bytes + PER_CALL + PER_MESSAGE * messages
+
+
+def worst_case(read: int, max_output: int, prices: Prices, *, batch: bool = False) -> float:
+    """Dollars that one call can cost at most that reads so many tokens.
+
+    All of them may be the dearest kind of input, and the answer may be as long as it is allowed to be, of the dearest
+    kind. An unknown discount of a batch is none.
+    """
     tiers = [prices, _tier(prices, read)]
     per_read = max(max(p.input, p.cache_write or 0, p.cached_input or 0) for p in tiers)
     per_written = max(max(p.output, p.reasoning or 0) for p in tiers)

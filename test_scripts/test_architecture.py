@@ -18,7 +18,7 @@ FLOORS = {
     "sandbox concurrency progress proportions statements spans group_commit journal batch_ledger spending event_log interruption",
     2: "loaders providers executors synthesis",
     3: "certificate judging grader rewards results audit grading",
-    4: "scraper run run_files run_manifest run_options run_summary journal_tools preprocess synthesize",
+    4: "scraper estimate run run_files run_manifest run_options run_summary journal_tools preprocess synthesize",
     5: "exporters",
     7: "demo doctor command_line generation_cli mbpp_loader __main__ test_scripts",
 }

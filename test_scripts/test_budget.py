@@ -302,7 +302,7 @@ def test_a_call_that_does_not_fit_ends_the_run():
 
     async def main():
         budget = Budget(2.5 * WORST, None, PRICES, None, WORST)  # the last: what earlier sessions have spent
-        assert budget.status() == "$0.00202 of $0.00506"
+        assert budget.status() == "$0.00113 of $0.00282"
         held = await budget.reserve(request("a"))
         others = [asyncio.ensure_future(budget.reserve(request(name))) for name in "bc"]
         await turns()
@@ -310,7 +310,7 @@ def test_a_call_that_does_not_fit_ends_the_run():
         errors = await asyncio.gather(*others, return_exceptions=True)
         assert all(isinstance(e, BudgetSpent) and isinstance(e, Stopping) for e in errors)
         assert errors[0].needed_usd == pytest.approx(WORST) and not errors[0].retryable
-        assert str(errors[0]).startswith("the budget is spent: $0.00405 of $0.00506, and the next call could cost")
+        assert str(errors[0]).startswith("the budget is spent: $0.00226 of $0.00282, and the next call could cost")
         with pytest.raises(BudgetSpent):
             await budget.reserve(request("d", most=1))
 
@@ -328,7 +328,7 @@ def test_a_problem_has_a_cap_of_its_own():
         await turns()
         assert not sample.done()
         held.settle(0.6 * WORST)
-        with pytest.raises(ProblemBudgetSpent, match=r"its budget is spent: \$0.00121 of \$0.00304") as caught:
+        with pytest.raises(ProblemBudgetSpent, match=r"its budget is spent: \$0.000677 of \$0.00169") as caught:
             await sample
         assert isinstance(caught.value, ConversationOver) and not isinstance(caught.value, Stopping)
         other.settle(0.4 * WORST)
@@ -444,8 +444,8 @@ def test_without_a_cap_it_only_adds_up():
         priced = Budget(prices=PRICES)
         (await priced.reserve(request())).settle(0.5)
         (await priced.reserve(request())).lose()
-        assert priced.status() == "$0.5 to $0.502"
-        assert priced.report() == {"spent_usd": 0.502024, "assumed_usd": 0.002024, "calls_of_unknown_cost": 0}
+        assert priced.status() == "$0.5 to $0.501"
+        assert priced.report() == {"spent_usd": 0.501128, "assumed_usd": 0.001128, "calls_of_unknown_cost": 0}
 
     run(main())
 
@@ -464,11 +464,11 @@ def test_the_log_of_spending(tmp_path):
 
     run(main())
     assert path.read_text().splitlines() == [
-        '{"key": "1", "reserved": 0.002024, "problem_id": "a"}',
+        '{"key": "1", "reserved": 0.001128, "problem_id": "a"}',
         '{"key": "1", "settled": 0.0015}',
-        '{"key": "2", "reserved": 0.002024, "problem_id": "b"}',
+        '{"key": "2", "reserved": 0.001128, "problem_id": "b"}',
         '{"key": "2", "settled": 0}',
-        '{"key": "3", "reserved": 0.002024, "problem_id": "b"}',
+        '{"key": "3", "reserved": 0.001128, "problem_id": "b"}',
     ]
     log = SpendingLog(path)
     assert log.spent * 1e-12 == pytest.approx(0.0015 + WORST) and log.per_problem["b"] * 1e-12 == pytest.approx(WORST)

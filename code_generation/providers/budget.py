@@ -15,7 +15,17 @@ from typing import TYPE_CHECKING, Self
 
 from code_generation.errors import ConfigError, ConversationOver, Hopeless, ProviderError, Stopping
 from code_generation.jsonl import encode
-from code_generation.pricing import HOW_TO_PRICE, PAID_APART, ListedPrices, dollars, prices_for, size_of, worst_case
+from code_generation.pricing import (
+    HOW_TO_PRICE,
+    PAID_APART,
+    PER_MESSAGE,
+    ListedPrices,
+    dollars,
+    most_read,
+    prices_for,
+    size_of,
+    worst_case,
+)
 from code_generation.providers.endpoints import ENDPOINTS
 from code_generation.providers.messages_dialect import MAX_TOKENS
 from code_generation.providers.parameters import LIMITS, NOT_SENT
@@ -28,6 +38,10 @@ if TYPE_CHECKING:
     from code_generation.models import JsonValue, Request
     from code_generation.providers.endpoints import ModelChoice
     from code_generation.spending import SpendingLog
+
+
+ENOUGH, MARGIN = 10, 1.25
+"""Conversations after which the densest of them, tokens for a byte, tells with this margin what others hold at most."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -136,6 +150,7 @@ class Budget:
         self._problem_set_aside, self._under_way = Counter[str](), Counter[str]()
         self._waiting = deque[_Waiting]()
         self._over: Stopping | None = None
+        self._seen, self._densest = 0, 0.0
         self._extra_bytes = len(encode(dict(parameters))) if parameters else 0
         self.unknown = log.unknown if log else 0  # calls of which nobody knows even an upper bound
 
@@ -174,8 +189,23 @@ class Budget:
         most = self._max_output if request.sampling.max_tokens is None else request.sampling.max_tokens
         if self._prices is None or most is None:
             return None
+        return worst_case(self._most_read(request, most), most, self._prices, batch=self._batch)
+
+    def _most_read(self, request: Request, most: int) -> int:
         size = self._extra_bytes + size_of(request.messages, most)
-        return worst_case(size, len(request.messages), most, self._prices, batch=self._batch)
+        surely = most_read(size, len(request.messages))
+        if self._seen < ENOUGH:
+            return surely
+        return min(surely, math.ceil(MARGIN * self._densest * size) + PER_MESSAGE * len(request.messages))
+
+    def learn(self, request: Request, input_tokens: int | None) -> None:
+        """How many tokens the service has counted in a conversation: from some of them on, the densest so far, and a
+        margin, is what the next ones are taken to hold at most.
+        """
+        if self._capped and input_tokens is not None:
+            self._seen += 1
+            size = self._extra_bytes + size_of(request.messages, 0)
+            self._densest = max(self._densest, input_tokens / max(size, 1))
 
     async def reserve(self, request: Request, key: str = "") -> Reservation:
         """Set aside what a call can cost at most, first come, first served; waits while calls under way may give room.

@@ -89,6 +89,7 @@ class JournaledProvider:
             if question.held is None:
                 self._budget.settle_earlier(question.key, completion.cost_usd)
             question.settle(completion.cost_usd)
+            self._budget.learn(request, completion.usage.input_tokens)
         finally:
             question.settle(None)  # what can't be read may have cost anything
         self.monitor.note_answer(request, completion, replayed=question.replayed)
