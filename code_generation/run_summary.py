@@ -16,6 +16,7 @@ from code_generation.errors import (
     Stopping,
 )
 from code_generation.jsonl import print_error
+from code_generation.pricing import dollars
 
 if TYPE_CHECKING:
     from code_generation.models import GenerationResult
@@ -40,6 +41,13 @@ class RunSummary:
     """Solved after at least one feedback."""
     turns: int = 0
     tokens: int = 0
+    """Read and written, of the rows of this session."""
+    input_tokens: int = 0
+    cached_tokens: int = 0
+    cost_usd: float = 0.0
+    """Of the rows whose cost is known."""
+    unknown_costs: int = 0
+    """Rows whose cost is not."""
     failures: Counter[str] = field(default_factory=Counter)
     """Error texts of problems that a broken tool left without a result."""
     refused: int = 0
@@ -65,6 +73,10 @@ class RunSummary:
         self.repaired += result.satisfied and len(result.attempts) > 1
         self.turns += len(result.attempts)
         self.tokens += (result.usage.input_tokens or 0) + (result.usage.output_tokens or 0)
+        self.cached_tokens += result.usage.cached_input_tokens or 0
+        self.input_tokens += result.usage.input_tokens or 0
+        self.unknown_costs += result.cost_usd is None
+        self.cost_usd += result.cost_usd or 0.0
 
     def count_failure(self, failed: Failed) -> CodeGenerationError | None:
         """Add a problem that a broken tool left without a result. Returns the error where no further problem can
@@ -96,12 +108,20 @@ class RunSummary:
         if self.failures:
             parts.append(f"{self.failures.total()} errors")
         if self.tokens:
-            parts.append(f"{self.tokens:,} tokens")
+            cached = f" ({self.cached_tokens / self.input_tokens:.0%} of the input from a cache)"
+            parts.append(f"{self.tokens:,} tokens{cached if self.cached_tokens else ''}")
+        if self.cost_usd:
+            each = f", {dollars(self.cost_usd / self.verified)} a verified row" if self.verified else ""
+            unknown = f" and {self.unknown_costs} rows of unknown cost" if self.unknown_costs else ""
+            parts.append(f"{dollars(self.cost_usd)}{unknown}{each}")
         return ", ".join(parts)
 
     def facts(self) -> dict[str, object]:
         """All counts, for the manifest."""
-        counted = ("total", "done_before", "satisfied", "unsolved", "verified", "repaired", "refused", "turns", "left")
+        counted = (
+            "total", "done_before", "satisfied", "unsolved", "verified", "repaired", "refused", "turns", "left",
+            "tokens", "cost_usd", "unknown_costs",
+        )  # fmt: skip
         return {name: getattr(self, name) for name in counted} | {"failures": dict(self.failures.most_common(100))}
 
 

@@ -361,7 +361,7 @@ def test_streams_share_a_connection(server):
         service = made(server.url)
         for n in range(3):
             await service.ask(question(str(n)))
-        transport = service._client._client._transport
+        transport = service.connection._client._client._transport
         held = sum(len(c) for c in transport.client.connector._conns.values())
         await service.close()
         return held

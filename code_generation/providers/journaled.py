@@ -123,7 +123,8 @@ class JournaledProvider:
 
     def status(self) -> str:
         """The limiter's state and what failed, see `protocols.Provider.status`."""
-        parts = [self._budget.status(), self._service.limiter_status()]
+        spent = self._budget.status()
+        parts = [f"spent {spent}" if spent else "", self._service.limiter_status()]
         if self.monitor.replayed:
             parts.append(f"{self.monitor.replayed} from the journal")
         if failures := self.monitor.failures():

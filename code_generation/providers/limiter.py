@@ -18,7 +18,7 @@ from code_generation.providers.rate_headers import RateHeaders
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
 
-    from code_generation.providers.rate import Call
+    from code_generation.providers.rate_record import Call
 
 READ_S = 0.05
 """Headers are read once in so many seconds: they say the same in each response."""
@@ -162,7 +162,7 @@ class Dispatcher:
     async def _admitted(self, urgency: int, characters: int) -> Ticket:
         if self._error is not None:
             raise self._error
-        if not self._waiting and self._has_place() and self._delay_s(characters) == 0:
+        if not self._waiting and self._has_place() and self._rate.delay_s(_now()) == 0:
             return self._let_go(characters)
         waiter: asyncio.Future[Ticket] = asyncio.get_running_loop().create_future()
         heapq.heappush(self._waiters, (urgency, next(self._order), characters, waiter))
@@ -179,9 +179,6 @@ class Dispatcher:
 
     def _has_place(self) -> bool:
         return self._in_flight < self._crowd.limit
-
-    def _delay_s(self, characters: int) -> float:
-        return self._rate.delay_s(_now(), self._cost.estimate(characters))
 
     def _let_go(self, characters: int) -> Ticket:
         self._in_flight += 1
@@ -204,7 +201,7 @@ class Dispatcher:
                 continue
             if not self._has_place():
                 return  # whoever leaves comes here
-            delay_s = self._delay_s(characters)
+            delay_s = self._rate.delay_s(_now())
             if delay_s > 0:
                 self._come_back(delay_s)
                 return
@@ -281,9 +278,9 @@ class Concurrency:
 
     def answered(self, era: int) -> None:
         """A call came back well."""
-        self._exact = min(self._most, self._exact + RECOVERY)
-        self.limit = int(self._exact)
         if era == self.era:
+            self._exact = min(self._most, self._exact + RECOVERY)
+            self.limit = int(self._exact)
             self._count()
 
     def overloaded(self, era: int, in_flight: int) -> None:
