@@ -145,7 +145,7 @@ class Budget:
         self._cap, self._problem_cap = _cap_of(max_cost_usd), _cap_of(max_cost_per_problem_usd)
         self._capped = self._cap is not None or self._problem_cap is not None
         self._spent = units_of(spent_usd) + (log.spent if log else 0)
-        self._per_problem = Counter(log.per_problem if log else {})
+        self._per_problem = log.per_problem if log else Counter[str]()
         self._assumed = self._set_aside = 0
         self._problem_set_aside, self._under_way = Counter[str](), Counter[str]()
         self._waiting = deque[_Waiting]()

@@ -1,0 +1,126 @@
+"""What the refusals (429) say about a rate limit that nobody states: a posterior over where it is.
+
+The model: of calls that are sent at `r` a second to a service that lets `limit` a second pass and refuses a share
+`background` of all calls at any rate, `max(background, 1 - limit / r)` are refused. Both are unknown and are learnt
+together, so that refusals at random are told from a limit: they don't grow with the rate. Bayes' rule on a grid, with
+a limit that may wander and jump (a hidden Markov model).
+"""
+
+from __future__ import annotations
+
+import math
+from operator import mul
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+STEP = 0.025
+"""Distance of two limits of the grid, as a logarithm."""
+BELOW, CELLS = 80, 110
+"""The grid reaches from a seventh of the rate to twice the rate."""
+LIMITS = [math.exp(i * STEP) for i in range(CELLS)]
+"""Limits of the grid, as multiples of the lowest. The last cell stands for all above."""
+BACKGROUNDS = (0.002, 0.01, 0.03, 0.06, 0.12, 0.25)
+PRIOR = (0.65, 0.15, 0.17, 0.0275, 0.002, 0.0005)
+"""How likely each background is, before anything is known."""
+HAZARD = 0.0187
+"""How likely the limit is in a cell, if it is not below."""
+WANDER_PER_S = 0.032
+"""How likely the limit moves by a cell in a second."""
+JUMP_PER_S = 0.013
+"""How likely it moves anywhere."""
+CHANGE_PER_S = 0.00033
+"""How likely the background is another one."""
+MOST_CALLS = 15
+
+FAR = 6
+"""Cells by which the rate may be off its place in the grid."""
+
+
+class LimitBelief:
+    """How likely each limit (calls a second) and each background (share of calls refused at random) is."""
+
+    def __init__(self, rate: float, *, hazard: float = HAZARD, known: float = 0.0) -> None:
+        """`known`: how likely the limit is about `rate`; the rest is spread above and below by `hazard` a cell."""
+        self._lowest = math.log(rate) - BELOW * STEP
+        cells = [(1 - known) * hazard * (1 - hazard) ** i for i in range(CELLS - 1)]
+        cells.append((1 - known) * (1 - hazard) ** (CELLS - 1))
+        for i in range(BELOW, BELOW + 3):
+            cells[i] += known / 3
+        self._weights = [[prior * cell for cell in cells] for prior in PRIOR]
+
+    @property
+    def background(self) -> float:
+        """The expected share of calls that are refused at random, 0 to 1."""
+        return sum(b * sum(row) for b, row in zip(BACKGROUNDS, self._weights, strict=True))
+
+    def learn(self, rate: float, sent: int, refused: float) -> None:
+        """Of `sent` calls that went at `rate` a second, `refused` were refused."""
+        weight = min(1.0, MOST_CALLS / sent)
+        refused *= weight
+        accepted = weight * sent - refused
+        here = (math.log(rate) - self._lowest) / STEP
+        above = math.exp(-here * STEP)
+        cells = range(min(CELLS - 1, max(0, math.ceil(here))))
+        shares = [LIMITS[i] * above for i in cells]
+        factors = [(1 - s) ** refused * s**accepted for s in shares]
+        rows = []
+        for b, row in zip(BACKGROUNDS, self._weights, strict=True):
+            flat = b**refused * (1 - b) ** accepted
+            n = max(0, min(len(factors), math.ceil(here + math.log1p(-b) / STEP)))
+            rows.append([*map(mul, row[:n], factors), *[w * flat for w in row[n:]]])
+        self._weights = _normalised(rows)
+
+    def forget(self, seconds: float) -> None:
+        """Time passes: the limit may be another one."""
+        side, jump, change = 0.5 * WANDER_PER_S * seconds, JUMP_PER_S * seconds, CHANGE_PER_S * seconds
+        stay = (1 - jump) * (1 - change)
+        middle, side = stay * (1 - 2 * side), stay * side
+        rows = []
+        for prior, row in zip(PRIOR, self._weights, strict=True):
+            any_cell = ((1 - change) * jump * sum(row) + change * prior) / CELLS
+            left, right = [row[0], *row[:-1]], [*row[1:-1], row[-1] * HAZARD, 0.0]
+            rows.append([middle * w + side * (a + b) + any_cell for w, a, b in zip(row, left, right, strict=True)])
+        self._weights = _normalised(rows)
+
+    def move(self, rate: float) -> None:
+        """Make `rate` the middle of what is told apart."""
+        cells = round((math.log(rate) - self._lowest) / STEP) - BELOW
+        n = min(abs(cells), CELLS - 1)
+        if n < FAR:
+            return
+        for row in self._weights:
+            if cells > 0:
+                row[: n + 1] = [sum(row[: n + 1])]
+                for _ in range(n):
+                    top = row[-1]
+                    row[-1] = top * HAZARD
+                    row.append(top * (1 - HAZARD))
+            else:
+                row[-n - 1 :] = [sum(row[-n - 1 :])]
+                row[:1] = [row[0] / (n + 1)] * (n + 1)
+        self._lowest += cells * STEP
+
+    def exceeded(self, rate: float) -> float:
+        """How likely `rate` is above the limit, so that it causes more refusals than the background, 0 to 1."""
+        return min(1.0, sum(sum(row[:n]) for n, row in zip(self._beyond(rate), self._weights, strict=True)))
+
+    def limit_below(self, rate: float) -> float:
+        """The rate at which nothing but the background is refused, if `rate` is above it; calls a second."""
+        mass = moment = 0.0
+        for b, n, row in zip(BACKGROUNDS, self._beyond(rate), self._weights, strict=True):
+            part = sum(row[:n])
+            mass += part
+            moment += sum(map(mul, row[:n], range(n))) - part * math.log1p(-b) / STEP
+        return math.exp(self._lowest + STEP * moment / mass) if mass else rate
+
+    def _beyond(self, rate: float) -> list[int]:
+        """For each background, how many limits are so low that `rate` exceeds them noticeably."""
+        here = (math.log(rate) - self._lowest) / STEP + 0.5
+        return [max(0, min(CELLS - 1, int(here + math.log1p(-b) / STEP))) for b in BACKGROUNDS]
+
+
+def _normalised(rows: Sequence[list[float]]) -> list[list[float]]:
+    total = sum(map(sum, rows))
+    return [[w / total for w in row] for row in rows]
