@@ -34,13 +34,14 @@ def wheel(tmp_path_factory) -> Path:
 
 
 def test_the_wheel_holds_what_runs(wheel):
-    """Package, prompts and samples, and nothing on the top level but the package."""
+    """Package, prompts, samples and prices, and nothing on the top level but the package."""
     names = zipfile.ZipFile(wheel).namelist()
     assert {n.split("/")[0] for n in names if ".dist-info/" not in n} == {"code_generation"}
     prompts = {f"code_generation/_prompts/{p.relative_to(ROOT / 'prompts')}" for p in (ROOT / "prompts").rglob("*.md")}
     samples = {f"code_generation/_samples/{n}.jsonl" for n in SAMPLES}
     modules = {str(p.relative_to(ROOT)) for p in (ROOT / "code_generation").rglob("*.py")}
-    assert {n for n in names if ".dist-info/" not in n} == prompts | samples | modules
+    prices = {"code_generation/prices.toml"}
+    assert {n for n in names if ".dist-info/" not in n} == prompts | samples | modules | prices
 
 
 @pytest.mark.slow
