@@ -21,7 +21,7 @@ types: .venv/.dev
 	$(BIN)/mypy
 
 bench: .venv/.dev
-	$(BIN)/python test_scripts/bench.py --output docs/benchmarks.md
+	$(BIN)/python -m test_scripts.bench --output docs/benchmarks.md
 
 wheel: .venv/.dev
 	$(BIN)/python -m build --wheel

@@ -1,6 +1,6 @@
-"""What a test costs, as ratios measured in one run: `make bench`, which writes docs/benchmarks.md.
+"""What a test and a question cost, as ratios measured in one run: `make bench`, which writes docs/benchmarks.md.
 
-    python test_scripts/bench.py [--candidates 10000] [--output docs/benchmarks.md]
+    python -m test_scripts.bench [--candidates 10000] [--output docs/benchmarks.md]
 
 CPU time is that of the whole tree of processes: this one adopts what its children leave and waits for all of it.
 Baselines and ours take turns, medians are compared. Exit status 1 where a goal is missed.
@@ -26,6 +26,7 @@ from pathlib import Path
 from code_generation.executors import open_executor
 from code_generation.grader import TestExecutionGrader
 from code_generation.models import CodeProblem, TestCase
+from test_scripts import bench_sampler
 
 PR_SET_CHILD_SUBREAPER = 36
 PYTHON = [sys._base_executable, "-I", "-S", "-c"]
@@ -195,6 +196,8 @@ def main() -> int:
         Figure(f"memory that the grader grows by over {options.candidates} candidates", memory, 20, unit=" MiB"),
         Figure("processes, descriptors, temporary files and mounts left by them", len(grown), 0),
     ]
+    print("questions", file=sys.stderr)
+    figures += [Figure(what, value, goal, unit=unit) for what, value, goal, unit in bench_sampler.measure()]
     text = PAGE.format(
         machine=f"CPython {platform.python_version()} on {platform.system()} {platform.machine()}",
         cores=len(os.sched_getaffinity(0)),

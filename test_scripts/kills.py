@@ -1,6 +1,6 @@
 """Runs that are killed at random moments and started again, against a server that counts what was bought.
 
-    python test_scripts/kills.py --runs 100 --problems 60 --turns 8 --concurrent 16 --latency 1 --parallel 4
+    python -m test_scripts.kills --runs 100 --problems 60 --turns 8 --concurrent 16 --latency 1 --parallel 4
 
 Each run of the command line is killed with SIGKILL, started again, killed again, ... and in the end left alone. Its
 rows are compared with those of an undisturbed run as a set, apart from times and measurements; the server says what it

@@ -1,6 +1,6 @@
 """More calls wanted than a service allows, for a minute: how much of the limit is used, how many calls are wasted.
 
-    python test_scripts/storms.py [--seconds 60] [--only NAME]
+    python -m test_scripts.storms [--seconds 60] [--only NAME]
 
 Each storm has a server of its own process and asks through the whole stack: journal, retries, limiter, official SDK.
 Prints a line a storm; exit status 1 where a goal is missed.

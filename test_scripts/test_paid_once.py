@@ -43,7 +43,7 @@ def test_a_run_that_is_killed_and_killed():
 
 @pytest.mark.slow
 def test_runs_that_are_killed_at_random():
-    """Ten runs of 60 problems and 8 turns, three kills each; `python test_scripts/kills.py` makes a hundred."""
+    """Ten runs of 60 problems and 8 turns, three kills each; `python -m test_scripts.kills` makes a hundred."""
     found = kill_runs(options_of("--runs 10 --kills 3 --latency 0.5".split()))
     assert [f for f in found if (f.status, f.same_rows, f.recorded_twice, f.left) != (0, True, 0, 0)] == []
     assert sum(f.bought_twice for f in found) <= 3 * sum(f.kills for f in found)

@@ -26,7 +26,7 @@ HEADER_SHARE = 0.995
 STATED = HAZARD / 50
 """How likely the limit is below the stated one, for each cell of the grid."""
 
-SURE_AT_START, SURE, SURE_STATED = 0.995, 0.92, 0.995
+SURE_AT_START, SURE, SURE_STATED = 0.998, 0.92, 0.995
 SURE_CLEAN, SURER = 0.6, 25.0
 """How likely the limit must be exceeded for a cut: at the start, later, and against what the service states."""
 UNDERSHOOT = 0.9926
