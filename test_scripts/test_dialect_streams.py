@@ -16,6 +16,7 @@ from code_generation.jsonl import encode
 from code_generation.models import Completion, Request, Sampling
 from code_generation.providers.chat_dialect import DIALECT as CHAT
 from code_generation.providers.dialect import Answer, Wire
+from code_generation.providers.faults import refusal_of, status_inside, translate
 from code_generation.providers.messages_dialect import DIALECT as MESSAGES
 from code_generation.providers.responses_dialect import DIALECT as RESPONSES
 from test_scripts import dialect_bodies as bodies
@@ -147,13 +148,13 @@ def failed(**error) -> dict:
         (CHAT, "error", {"message": "Bad"}, None, "Bad"),
         (CHAT, "", {"error": "Worse"}, None, "Worse"),
         (CHAT, "", {"error": {"message": "You exceeded", "code": "insufficient_quota"}}, AuthFailed, "You exceeded"),
-        (CHAT, "", {"error": {"message": "Your input was flagged", "code": 403}}, RequestRejected, "flagged"),
+        (CHAT, "", {"error": {"message": "No such tool", "code": 400}}, RequestRejected, "No such tool"),
         (CHAT, "", {"choices": [{"error": {"code": 529, "message": "Full"}}]}, Overloaded, "Full"),
         (RESPONSES, "error", {"type": "error", "code": "server_error", "message": "Oh", "param": None}, None, "Oh"),
         (RESPONSES, "error", {"type": "error", "error": {"code": "rate_limit", "message": "y"}}, RateLimited, "y"),
         (RESPONSES, "", {"error": {"message": "Bare"}}, None, "Bare"),
-        (RESPONSES, "response.failed", failed(), None, "nothing"),
-        (RESPONSES, "", failed(code="invalid_prompt", message="z"), RequestRejected, "z"),
+        (RESPONSES, "response.failed", failed(), None, "failed"),
+        (RESPONSES, "", failed(code="invalid_image", message="z"), RequestRejected, "z"),
         (RESPONSES, "", failed(code="context_length_exceeded"), ContextOverflow, "context"),
         (MESSAGES, "error", {"error": {"type": "overloaded_error", "message": "Overloaded"}}, Overloaded, "Overloaded"),
         (MESSAGES, "", {"type": "error", "error": {"type": "rate_limit_error", "message": "w"}}, RateLimited, "w"),
@@ -161,15 +162,45 @@ def failed(**error) -> dict:
         (MESSAGES, "error", {"type": "error", "error": None}, None, ""),
     ],
 )  # fmt: skip
-def test_an_error_within_a_stream_is_raised(dialect, name, data, kind, said):
-    """Each as what it is, with the service's own words; what asking again may heal says so."""
-    with pytest.raises(ProviderError) as error:
-        dialect.open_events().add(name, json.dumps(data))
-    assert type(error.value) is (kind or ProviderError)
-    assert said in str(error.value)
-    assert len(str(error.value)) < 500
-    if kind is None:
-        assert (error.value.kind, error.value.retryable) == ("server_error", True)
+def test_an_error_within_a_stream_ends_it(dialect, name, data, kind, said):
+    """What is put together is the error then, be it at the start or after half an answer: it is no answer, says what it
+    is in the service's own words, and may have been billed.
+    """
+    for before in ([], bodies.stream(dialect.name, TABLES[dialect.name]["plain"][0])[:4]):
+        body = put_together(dialect, [*before, (name, data)])
+        assert body.keys() == {"error"} and not dialect.is_answer(body)
+        error = translate(status_inside(body), body, {}, address="a", model="m", begun=True)
+        assert type(error) is (kind or ProviderError)
+        assert said in str(error) and len(str(error)) < 500 and not error.unbilled
+        if kind is None:
+            assert (error.kind, error.retryable) == ("server_error", True)
+
+
+@pytest.mark.parametrize(
+    ("dialect", "name", "data", "category"),
+    [
+        (CHAT, "", {"error": {"message": "Your input was flagged", "code": 403}}, "content_filter"),
+        (CHAT, "", {"error": {"message": "It was filtered.", "code": "content_filter"}}, "content_filter"),
+        (CHAT, "", {"choices": [{"delta": {}, "error": {"code": 400, "message": "Your output was flagged"}}]},
+         "content_filter"),
+        (CHAT, "", {"error": {"message": "Output data may contain inappropriate content.",
+                              "code": "data_inspection_failed"}}, "data_inspection_failed"),
+        (RESPONSES, "", failed(code="invalid_prompt", message="z"), "invalid_prompt"),
+        (RESPONSES, "error", {"type": "error", "code": "content_policy_violation", "message": "z"},
+         "content_policy_violation"),
+        (MESSAGES, "error", {"type": "error", "error": {"type": "invalid_request_error", "message":
+                             "Output blocked by content filtering policy"}}, "content_filter"),
+        (MESSAGES, "error", {"type": "error", "error": {"type": "api_error", "message":
+                             "Output blocked by content filtering policy"}}, "content_filter"),
+    ],
+)  # fmt: skip
+def test_a_refusal_within_a_stream_is_told_from_errors(dialect, name, data, category):
+    """By its category; it reads as a refusal without text."""
+    body = put_together(dialect, [(name, data)])
+    status = status_inside(body)
+    assert refusal_of(status, body) == category
+    got = dialect.read(Answer(dialect=dialect.name, model="m", body=body, latency_s=1, status=status))
+    assert (got.text, got.refusal, got.finish_reason) == ("", category, "content_filter")
 
 
 @pytest.mark.parametrize("data", ["", "{", "[1]", '"x"', "null", "<html>", '{"a": 1} x', "[" * 10**5])
@@ -188,6 +219,7 @@ def test_an_event_that_is_no_object_is_garbled(dialect, name, data):
     [
         ({"error": {"code": "content_filter", "message": "Filtered."}}, "content_filter"),
         ({"code": "content_policy_violation", "message": "Filtered."}, "content_policy_violation"),
+        ({"error": {"code": "invalid_request_error", "message": "Content Exists Risk"}}, "content_filter"),
         ({"type": "error", "error": {"type": "invalid_request_error", "message": "Output blocked"}}, "content_filter"),
         ("Blocked", "content_filter"),
     ],

@@ -156,6 +156,8 @@ def test_what_an_error_means(status, body, kind, word):
          "http://h/v1 answered 500: Overcast (api_error)"),
         (422, {"detail": [{"loc": ["body", "messages", 0, "content"], "msg": "Field required", "type": "missing"}]},
          "http://h/v1 answered 422: messages.0.content: Field required"),
+        (422, {"detail": [{"loc": [], "msg": "a"}, {"loc": ["body"], "msg": "b"}, {"loc": "x", "msg": "c"}]},
+         "http://h/v1 answered 422: a; body: b; x: c"),
     ],
 )  # fmt: skip
 def test_messages_say_who_what_and_what_to_do(status, body, said):
@@ -317,6 +319,9 @@ def test_refusals_by_error(status, body, category):
         (openai("x", "invalid_api_key"), 401),
         (openai("x", "insufficient_quota"), 402),
         (openai("x", kind="invalid_request_error"), 400),
+        (openai("Output data may contain inappropriate content.", "data_inspection_failed", "x"), 400),
+        (anthropic("Output blocked by content filtering policy", "api_error"), 400),
+        (anthropic("moderation", "overloaded_error"), 529),
         ({"object": "error", "message": "x", "code": 40303}, 500),
         (google(503, "x", "UNAVAILABLE"), 503),
         ({"error": "out of order"}, 500),

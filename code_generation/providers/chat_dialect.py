@@ -20,7 +20,6 @@ from code_generation.providers.reading import (
     read_event,
     refused,
     sendable,
-    stream_error,
     text,
     total,
 )
@@ -128,22 +127,20 @@ class ChatEvents:
 
     def __init__(self) -> None:
         self.ended = False
+        self._error: JsonValue = None
         self._top: dict[str, Any] = {}
         self._choice: dict[str, Any] = {}
         self._message: dict[str, Any] = {}
 
     def add(self, name: str, data: str) -> None:
-        """One chunk.
-
-        Raises:
-            ProviderError: it reports an error.
-        """
+        """One chunk."""
         if data.startswith("[DONE]"):
             self.ended = True
             return
         chunk = read_event(data)
         if name == "error" or chunk.get("error") or chunk.get("object") == "error":
-            raise stream_error(chunk.get("error") or chunk)
+            self._end_with(chunk.get("error") or chunk)
+            return
         top = self._top
         for key, value in chunk.items():
             if value or key not in top:  # Azure's first chunk has an empty model, everyone's but the last no usage
@@ -153,9 +150,13 @@ class ChatEvents:
             if type(choice) is dict and not choice.get("index"):
                 self._add_choice(choice)
 
+    def _end_with(self, error: JsonValue) -> None:
+        self._error, self.ended = error, True
+
     def _add_choice(self, choice: dict[str, Any]) -> None:
         if choice.get("error"):
-            raise stream_error(choice["error"])
+            self._end_with(choice["error"])
+            return
         whole = self._choice
         for key, value in choice.items():
             if key == "delta":
@@ -168,6 +169,8 @@ class ChatEvents:
 
     def body(self) -> JsonValue:
         """The whole object."""
+        if self._error is not None:
+            return {"error": self._error}
         message = finish(self._message) or fields(self._choice.get("message"))
         for call in entries(message.get("tool_calls")):
             call.pop("index", None)  # says which fragments belong together

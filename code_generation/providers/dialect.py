@@ -33,11 +33,12 @@ class Answer:
     """The service's own name of the call, for its support."""
     changed: dict[str, str] = field(default_factory=dict)
     """Parameters that did not go as asked for: `{"temperature": "not sent", "max_completion_tokens": "sent as
-    max_tokens"}`."""
+    max_tokens"}`. A limit that was too high is `sent as 64000`; what stands within a parameter has its place in its
+    name: `output_config.effort`, `messages.reasoning_content` (in all answers that were sent back)."""
     batch: bool = False
     """It came in a batch, at the price of batches."""
-    headers: Mapping[str, str] = field(default_factory=dict, compare=False)
-    """Of the response; not kept."""
+    headers: dict[str, str] = field(default_factory=dict, compare=False)
+    """Of the response, a plain dict by lower-case names; not kept."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,18 +57,18 @@ class Events(Protocol):
     """The events of one streamed answer, put together to the object that would have come without streaming."""
 
     ended: bool
-    """The terminal event has come; without it the answer is truncated."""
+    """The terminal event has come, or one that reports an error; without it the answer is truncated."""
 
     def add(self, name: str, data: str) -> None:
         """One event: its name, empty where it has none, and its data.
 
         Raises:
-            ProviderError: the event reports an error.
+            ProviderError: it is no JSON object.
         """
         ...
 
     def body(self) -> JsonValue:
-        """The whole object."""
+        """The whole object; `{"error": ...}` where an event reported one."""
         ...
 
 

@@ -125,7 +125,7 @@ def _layers(value: JsonValue | bytes, depth: int) -> Iterator[JsonValue]:
     if isinstance(value, list):
         objects = [v for v in value if isinstance(v, dict)]
         if any("loc" in v for v in objects):
-            yield "; ".join(f"{_path(v.get('loc'))}: {v.get('msg')}" for v in objects)
+            yield "; ".join(f"{_path(v.get('loc'))}: {v.get('msg')}".removeprefix(": ") for v in objects)
             return
         value = {"error": objects[0]} if objects else None
     if isinstance(value, dict) and depth < DEEPEST:
@@ -170,7 +170,7 @@ def _plain(text: str) -> str:
 def _path(loc: JsonValue) -> str:
     """`["body", "messages", 1, "assistant", "reasoning_content"]` -> `messages.1.assistant.reasoning_content`"""
     parts = [str(p) for p in loc] if isinstance(loc, list) else [str(loc)]
-    return ".".join(parts[1:] if parts[0] == "body" and len(parts) > 1 else parts)
+    return ".".join(parts[1:] if parts[:1] == ["body"] and len(parts) > 1 else parts)
 
 
 def _is_code(value: Any) -> bool:
@@ -234,7 +234,8 @@ def status_inside(body: JsonValue) -> int | None:
         return None
     said = read_complaint(body)
     codes = "\n".join(said.codes).lower()
-    return said.status or next((status for pattern, status in _STATUSES if pattern.search(codes)), 500)
+    other = 400 if _REFUSED.search(said.words) else 500
+    return said.status or next((status for pattern, status in _STATUSES if pattern.search(codes)), other)
 
 
 def translate(

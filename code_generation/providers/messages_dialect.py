@@ -24,7 +24,6 @@ from code_generation.providers.reading import (
     read_event,
     refused,
     sendable,
-    stream_error,
     text,
     total,
 )
@@ -174,16 +173,13 @@ class MessagesEvents:
 
     def __init__(self) -> None:
         self.ended = False
+        self._error: JsonValue = None
         self._message: dict[str, Any] = {}
         self._blocks: dict[int, dict[str, Any]] = {}
         self._inputs: dict[int, Pieces] = {}
 
     def add(self, name: str, data: str) -> None:
-        """One event.
-
-        Raises:
-            ProviderError: it reports an error.
-        """
+        """One event."""
         if name == "ping":
             return
         event = read_event(data)
@@ -199,7 +195,7 @@ class MessagesEvents:
         elif kind == "message_stop":
             self.ended = True
         elif kind == "error":
-            raise stream_error(event.get("error") or event)
+            self._error, self.ended = event.get("error") or event, True
 
     def _add_delta(self, index: int, delta: dict[str, Any]) -> None:
         block = self._blocks.setdefault(index, {})
@@ -224,6 +220,8 @@ class MessagesEvents:
 
     def body(self) -> JsonValue:
         """The whole object."""
+        if self._error is not None:
+            return {"error": self._error}
         blocks = {i: finish(self._blocks[i]) for i in sorted(self._blocks)}
         for index, pieces in self._inputs.items():
             if whole := "".join(pieces):

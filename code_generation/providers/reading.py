@@ -7,11 +7,11 @@ import math
 from json.scanner import make_scanner
 from typing import TYPE_CHECKING, Any
 
-from code_generation.errors import ProviderError, RequestRejected
+from code_generation.errors import ProviderError
 from code_generation.json_pieces import loads
 from code_generation.literals import shorten
 from code_generation.models import Completion, Usage
-from code_generation.providers.faults import refusal_of, status_inside, translate
+from code_generation.providers.faults import refusal_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -98,10 +98,8 @@ def asked(request: Request, names: Mapping[str, str]) -> dict[str, JsonValue]:
 
 
 def refused(answer: Answer) -> Completion:
-    """A service that refused by an error instead of an answer."""
-    body = fields(answer.body)
-    error = fields(body.get("error")) or body
-    return completion(answer, finish_reason=FILTERED, refusal=text(error.get("code")) or FILTERED)
+    """A service that refused by an error instead of an answer, or within one."""
+    return completion(answer, finish_reason=FILTERED, refusal=refusal_of(answer.status, answer.body) or FILTERED)
 
 
 def completion(
@@ -155,14 +153,6 @@ def _read_slowly(data: str) -> JsonValue:
         return loads(data)
     except (ValueError, RecursionError):
         return None
-
-
-def stream_error(said: JsonValue) -> ProviderError:
-    """The error for what an event of a stream reports: `{"type": "overloaded_error", "message": "Overloaded"}`."""
-    body = {"error": said}
-    status = status_inside(body) or 500
-    error = translate(status, body, {}, address="a stream of the service", model="")
-    return error if refusal_of(status, body) is None else RequestRejected(str(error))
 
 
 class Pieces(list[str]):

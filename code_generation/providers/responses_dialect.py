@@ -21,7 +21,6 @@ from code_generation.providers.reading import (
     read_event,
     refused,
     sendable,
-    stream_error,
     text,
     total,
 )
@@ -137,15 +136,12 @@ class ResponsesEvents:
 
     def __init__(self) -> None:
         self.ended = False
+        self._error: JsonValue = None
         self._response: dict[str, Any] = {}
         self._items: dict[int, dict[str, Any]] = {}
 
     def add(self, name: str, data: str) -> None:
-        """One event.
-
-        Raises:
-            ProviderError: it reports an error.
-        """
+        """One event."""
         if name.endswith(".delta") or data.startswith("[DONE]"):
             return
         if name and name not in _READ:
@@ -158,12 +154,14 @@ class ResponsesEvents:
             self._response = fields(event.get("response"))
             self.ended = True
         elif kind == "error" or "error" in event:
-            raise stream_error(event.get("error") or event)
+            self._error, self.ended = event.get("error") or event, True
         elif kind == "response.failed":
-            raise stream_error(fields(event.get("response")).get("error"))
+            self._error, self.ended = fields(event.get("response")).get("error") or {"status": "failed"}, True
 
     def body(self) -> JsonValue:
         """The whole object. Some services leave items out of it, or the encrypted part of reasoning."""
+        if self._error is not None:
+            return {"error": self._error}
         output = self._response.get("output")
         whole = list(output) if isinstance(output, list) else []
         done = [self._items[i] for i in sorted(self._items)]
