@@ -10,7 +10,6 @@ from __future__ import annotations
 import re
 import time
 from dataclasses import dataclass
-from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, TypedDict
 
 from code_generation.errors import (
@@ -24,6 +23,7 @@ from code_generation.errors import (
 from code_generation.jsonl import decode
 from code_generation.literals import shorten
 from code_generation.providers.parameters import names_in, without_quotes
+from code_generation.providers.rate_headers import parse_retry_after
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -254,6 +254,8 @@ def translate(
     code = next((c for c in said.codes if c not in said.message and not c.isdigit()), "")
     what = shorten(said.message, SAID) + (f" ({code})" if code and said.message else code) or "nothing"
     text = f"{address} answered {status}: {what}"
+    asked_s = parse_retry_after(headers, now_s=time.time())
+    wait_s = said.wait_s if asked_s is None else asked_s
     facts: _Facts = {"headers": headers, "unbilled": status in UNBILLED and not begun}
     place = shorten(headers.get("location") or "another place", 200)
     if check := _what_to_check(status, said, place, model):
@@ -261,9 +263,9 @@ def translate(
     if status == TOO_MANY and _TOO_LARGE_FOR_RATE.search(said.words):
         return RequestRejected(text, **facts)
     if status in {503, 529} or (status >= TOO_MANY and _OVERLOADED.search(said.words)):
-        return Overloaded(text, _retry_after(headers, said), **facts)
+        return Overloaded(text, wait_s, **facts)
     if status == TOO_MANY:
-        return RateLimited(text, _retry_after(headers, said), **facts)
+        return RateLimited(text, wait_s, **facts)
     if status in {408, 504, 522, 524}:
         return ProviderError(text, kind="timeout", **facts)
     if status >= 500 or status in {409, 425, 499}:  # noqa: PLR2004
@@ -304,20 +306,3 @@ def _rejected(said: Complaint, text: str, facts: _Facts) -> ProviderError:
             return RequestRejected(text, "max_tokens", **facts)  # no conversation is short enough for that
         return ContextOverflow(text, **facts)
     return RequestRejected(text, said.param or next(names_in(said.message), None), **facts)
-
-
-def _retry_after(headers: Mapping[str, str], said: Complaint) -> float | None:
-    """Seconds that the service asks to wait."""
-    for header, unit in (("retry-after-ms", 0.001), ("retry-after", 1.0)):
-        value = headers.get(header)
-        if not value:
-            continue
-        try:
-            return max(0.0, float(value) * unit)
-        except ValueError:
-            pass
-        try:
-            return max(0.0, parsedate_to_datetime(value).timestamp() - time.time())
-        except (ValueError, TypeError, OverflowError):
-            continue
-    return said.wait_s
