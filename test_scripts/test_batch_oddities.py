@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from contextlib import asynccontextmanager, nullcontext
+from dataclasses import replace
 
 import pytest
 from aiohttp import web
@@ -198,6 +199,67 @@ def test_a_file_that_is_there_already():
 
     assert asyncio.run(run()) == "b2"
     assert (desk.notes, seen) == ([("file", "file-old")], ["/v1/files/upload", "/v1/batches"])
+
+
+def test_what_a_refusal_says_of_money():
+    """A refusal to make a batch is not billed; one to say something about a batch tells nothing of what it costs."""
+    desk = Desk("openai")
+
+    async def handle(request):
+        await request.read()
+        return web.json_response({"error": {"message": "no", "code": "invalid_api_key"}}, status=401)
+
+    async def run():
+        app = web.Application()
+        app.router.add_route("*", "/{tail:.*}", handle)
+        runner = web.AppRunner(app)
+        await runner.setup()
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        found = []
+        async with desk.open(address=f"http://127.0.0.1:{runner.addresses[0][1]}/v1") as api:
+            lines = desk.lines(1)
+            later = [desk.find(api, lines), api.state("b"), read(api, "b"), api.cancel("b")]
+            for call in (api.submit("t", lines, desk.note), *later):
+                with pytest.raises(ProviderError) as error:
+                    await call
+                found.append(error.value.unbilled)
+        await runner.cleanup()
+        return found
+
+    assert asyncio.run(run()) == [True, False, False, False, False]
+
+
+@pytest.mark.parametrize("address", ["http://127.0.0.1:99999/v1", "http://u:secret-word@h/v1", "http://h:x/v1"])
+@pytest.mark.parametrize("dialect", ["chat", "messages"])
+def test_an_address_that_can_not_be_called(dialect, address):
+    """It is refused in one line before anything is asked, as for calls one by one, wherever it came from."""
+    choice = choose_model(ModelOptions(model="m", provider="custom", base_url="http://h/v1", dialect=dialect), {})
+    choice = replace(choice, endpoint=replace(choice.endpoint, base_url=address))
+    with pytest.raises(ConfigError, match="address of custom can't be called") as error:
+        open_batch_api(choice)
+    assert "secret-word" not in str(error.value)
+
+
+def test_a_line_that_was_refused_shows_no_key():
+    """What is kept of a refusal, and what is said of an error, hides the key as everywhere."""
+    key = "sk-proj-0123456789abcdef"
+    filtered = {"error": {"code": "content_filter", "message": f"It was filtered: {key}"}}
+    rows = [
+        {"custom_id": "a", "response": {"status_code": 400, "body": filtered}},
+        {"custom_id": "b", "response": {"status_code": 200, "body": filtered}},
+        {"custom_id": "c", "response": {"status_code": 500, "body": {"error": {"message": key}}}},
+    ]
+    batch = {"id": "b1", "status": "completed", "output_file_id": "f1"}
+    answers = {"/v1/batches/b1": batch, "/v1/files/f1": {}, "/v1/files/f1/content": "\n".join(map(json.dumps, rows))}
+
+    async def run():
+        async with answering(answers) as (root, *_), Desk("openai").open(key, f"{root}/v1") as api:
+            return await read(api, "b1")
+
+    found = asyncio.run(run())
+    assert [(line.status, line.error is None) for line in found] == [(400, True), (400, True), (500, False)]
+    assert [line.error.unbilled for line in found if line.error] == [True]
+    assert key not in json.dumps([line.body for line in found[:2]]) + str(found[2].error)
 
 
 def test_services_without_batches():
