@@ -160,6 +160,7 @@ def failed(**error) -> dict:
         (MESSAGES, "", {"type": "error", "error": {"type": "rate_limit_error", "message": "w"}}, RateLimited, "w"),
         (MESSAGES, "error", {"type": "error", "error": {"type": "api_error", "message": "v" * 999}}, None, "vvv..."),
         (MESSAGES, "error", {"type": "error", "error": None}, None, ""),
+        (MESSAGES, "", {"error": {"message": "Bare"}}, None, "Bare"),
     ],
 )  # fmt: skip
 def test_an_error_within_a_stream_ends_it(dialect, name, data, kind, said):

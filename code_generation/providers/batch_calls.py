@@ -235,7 +235,8 @@ class Calls:
             if about:
                 who = "another key or account made it, or it is no longer kept"
                 return BatchLost(f"{self.address} has no {about} for this key ({who}; it {what})")
-            return AuthFailed(f"{self.address} {what} (check the address: there is no batch API there)")
+            msg = f"{self.address} {what} (check the address: there is no batch API there)"
+            return AuthFailed(msg, headers=response.headers, unbilled=True)
         error = translate(status, said, response.headers, address=self.address, model=self.model)
         if isinstance(error, ContextOverflow):  # of a conversation; here it is the batch that is too large
             return RequestRejected(str(error), headers=response.headers, unbilled=error.unbilled)

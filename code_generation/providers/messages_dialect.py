@@ -194,7 +194,7 @@ class MessagesEvents:
             self._add_end(event)
         elif kind == "message_stop":
             self.ended = True
-        elif kind == "error":
+        elif kind == "error" or event.get("error"):
             self._error, self.ended = event.get("error") or event, True
 
     def _add_delta(self, index: int, delta: dict[str, Any]) -> None:

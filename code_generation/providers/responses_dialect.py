@@ -153,7 +153,7 @@ class ResponsesEvents:
         elif kind in TERMINAL:
             self._response = fields(event.get("response"))
             self.ended = True
-        elif kind == "error" or "error" in event:
+        elif kind == "error" or event.get("error"):
             self._error, self.ended = event.get("error") or event, True
         elif kind == "response.failed":
             self._error, self.ended = fields(event.get("response")).get("error") or {"status": "failed"}, True
