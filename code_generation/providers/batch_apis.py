@@ -88,6 +88,8 @@ class BatchApi(Protocol):
     most_lines: int
     most_bytes: int
     """Of all lines together, as `size_of` counts them."""
+    uploads: bool
+    """Lines go into a file first; there is no batch before its file was noted."""
 
     async def submit(self, tag: str, lines: Sequence[Line], note: Note) -> str:
         """Make a batch and return its id.

@@ -43,6 +43,7 @@ class OpenAiBatches:
 
     most_lines = 50_000
     most_bytes = 190_000_000
+    uploads = True
 
     def __init__(self, choice: ModelChoice, *, timeout_s: float = 600.0) -> None:
         """`timeout_s` bounds a call.

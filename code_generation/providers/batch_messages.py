@@ -51,6 +51,7 @@ class AnthropicBatches:
 
     most_lines = 100_000
     most_bytes = 240_000_000
+    uploads = False
 
     def __init__(self, choice: ModelChoice, *, timeout_s: float = 600.0) -> None:
         """`timeout_s` bounds a call.

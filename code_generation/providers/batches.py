@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from contextlib import suppress
+from contextlib import aclosing, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from code_generation.batch_ledger import Batch, BatchLedger
     from code_generation.journal import Journal
     from code_generation.models import JsonValue
-    from code_generation.providers.batch_apis import BatchApi, BatchLine
+    from code_generation.providers.batch_apis import BatchApi, BatchLine, BatchState
     from code_generation.providers.budget import Budget, Reservation
     from code_generation.providers.journaled import Question
     from code_generation.providers.monitor import Monitor
@@ -73,6 +73,10 @@ class _Waiting:
     changed: dict[str, str] = field(default_factory=dict)
 
 
+class _GivenBack(Exception):
+    """The batch of an earlier session has no answer: it is bought anew."""
+
+
 class BatchService:
     """A service that is asked in batches."""
 
@@ -110,7 +114,9 @@ class BatchService:
         waiting = _Waiting(question, asyncio.get_running_loop().create_future())
         if question.key in self._outstanding:  # an earlier session set its cost aside
             self._outstanding[question.key] = waiting
-            return await waiting.answer
+            with suppress(_GivenBack):
+                return await waiting.answer
+            waiting = _Waiting(question, asyncio.get_running_loop().create_future())
         if not self._pace.submit:
             return await self._online.ask(question)
         return await self._buy(waiting)
@@ -190,26 +196,37 @@ class BatchService:
         """From wherever it stands to its end."""
         if batch.batch_id is None and not await self._make_sure_it_exists(batch):
             return
-        await self._wait_for_end(batch)
-        await self._collect(batch)
+        state = await self._wait_for_end(batch)
+        error = None
+        if state.reason.startswith("failed"):
+            if not state.passing:
+                error = ProviderError(f"the batch {batch.batch_id} {state.reason}", kind="batch_failed", unbilled=True)
+            await asyncio.sleep(self._pace.poll_s)  # the same again at once would fail the same way
+        else:
+            await self._collect(batch)
+        self._give_back(batch, "ended", error, reason=state.reason, answers=len(batch.answered))
 
     async def _make_sure_it_exists(self, batch: Batch) -> bool:
         """Submit it, or find it where it was submitted already; False where it was neither, and its lines are free."""
         if not all(self._outstanding.get(key) for key in batch.lines):  # an earlier session's
             return await self._find(batch)
         bodies = [(key, w.body) for key in batch.lines if (w := self._outstanding[key])]
+        error: ProviderError | None = None
         for failures in range(self._max_retries + 1):
             try:
                 batch_id = await self._api.submit(batch.tag, bodies, lambda what, i: self._note(batch, what, i))
             except ProviderError as e:
+                error = e
                 self._failed(batch, e)
-                if await self._looked_for(batch):
+                if not e.retryable:
+                    break
+                if not e.unbilled and await self._looked_for(batch):
                     return True
                 await asyncio.sleep(min(LONGEST_WAIT_S, 2.0**failures))
             else:
                 self._note(batch, "submitted", batch_id)
                 return True
-        self._give_back(batch, "dropped", ProviderError("the batch could not be submitted"))
+        self._give_back(batch, "dropped", error)
         return False
 
     async def _find(self, batch: Batch) -> bool:
@@ -220,6 +237,8 @@ class BatchService:
 
     async def _looked_for(self, batch: Batch) -> bool:
         """Whether the service has it after all."""
+        if self._api.uploads and batch.file_id is None:  # no batch is made before its file is there
+            return False
         wait_s = 1.0
         while True:
             last = time.time() - batch.planned_at > LISTED_WITHIN_S
@@ -255,7 +274,7 @@ class BatchService:
             raise error
         self._canary.fails(error)
 
-    async def _wait_for_end(self, batch: Batch) -> None:
+    async def _wait_for_end(self, batch: Batch) -> BatchState:
         """Until the service has done with it; asked for its end where it takes too long."""
         assert batch.batch_id is not None  # noqa: S101 - for the type checker
         cancelled, wait_s = False, min(1.0, self._pace.poll_s)
@@ -264,7 +283,7 @@ class BatchService:
                 state = await self._api.state(batch.batch_id)
                 self._canary.works()
                 if state.status == "ended":
-                    return
+                    return state
                 patience = self._pace.patience_s
                 if patience is not None and not cancelled and time.time() - batch.planned_at > patience:
                     await self._api.cancel(batch.batch_id)
@@ -275,25 +294,19 @@ class BatchService:
             wait_s = min(self._pace.poll_s, wait_s * 1.5)
 
     async def _collect(self, batch: Batch) -> None:
-        """Keep every answer; what has none is free to be asked again."""
+        """Keep every answer."""
         assert batch.batch_id is not None  # noqa: S101 - for the type checker
         for failures in range(1000):
             try:
-                async for line in self._api.results(batch.batch_id):
-                    if line.custom_id in batch.lines and line.custom_id not in batch.answered:
-                        self._take_line(batch, line)
+                async with aclosing(self._api.results(batch.batch_id)) as lines:
+                    async for line in lines:
+                        if line.custom_id in batch.lines and line.custom_id not in batch.answered:
+                            self._take_line(batch, line)
                 break
             except ProviderError as e:
                 self._failed(batch, e)
                 await asyncio.sleep(min(LONGEST_WAIT_S, 2.0 ** min(failures, 6)))
         await self._journal.settle()  # the ledger must not say more than the disk holds
-        state = await self._last_state(batch)
-        self._give_back(batch, "ended", None, reason=state, answers=len(batch.answered))
-
-    async def _last_state(self, batch: Batch) -> str:
-        with suppress(ProviderError):
-            return (await self._api.state(batch.batch_id or "")).reason or "completed"
-        return "completed"
 
     def _take_line(self, batch: Batch, line: BatchLine) -> None:
         """An answer is kept and handed on; a failure leaves its question unanswered."""
@@ -346,12 +359,16 @@ class BatchService:
     def _give_back(self, batch: Batch, event: str, error: ProviderError | None, **facts: JsonValue) -> None:
         """Close the batch; the questions that it has not answered are asked again, online where patience is over."""
         late = self._pace.patience_s is not None and time.time() - batch.planned_at > self._pace.patience_s
-        left = [self._outstanding.pop(key, None) for key in batch.lines if key not in batch.answered]
+        left = {key: self._outstanding.pop(key, None) for key in batch.lines if key not in batch.answered}
         self._ledger.note(batch, event, **facts)
-        for waiting in left:
+        for key, waiting in left.items():
+            if waiting is None or waiting.held is None:
+                self._budget.settle_earlier(key, 0.0)  # no service bills a line without an answer
             if waiting is None or waiting.answer.done():
                 continue
-            if error is not None:
+            if waiting.held is None:
+                waiting.answer.set_exception(_GivenBack())
+            elif error is not None:
                 waiting.answer.set_exception(error)
             elif late or not self._pace.submit:
                 self._start(self._ask_online(waiting))
