@@ -94,7 +94,7 @@ class Bucket:
         self._level -= amount
         return True
 
-    def wait_s(self, now: float) -> float:
+    def wait_s(self, _now: float) -> float:
         return 1 / self.rate
 
 
@@ -144,10 +144,10 @@ class NoLimit:
 
     rate = math.inf
 
-    def admits(self, now: float, amount: float) -> bool:
+    def admits(self, _now: float, _amount: float) -> bool:
         return True
 
-    def wait_s(self, now: float) -> float:
+    def wait_s(self, _now: float) -> float:
         return 0.0
 
 
@@ -156,7 +156,7 @@ class NoController:
 
     rate = math.inf
 
-    def delay_s(self, now: float) -> float:
+    def delay_s(self, _now: float) -> float:
         return 0.0
 
     def sent(self, now: float, tokens: float) -> None: ...

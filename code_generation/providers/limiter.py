@@ -134,7 +134,7 @@ class Dispatcher:
         rate = self._rate
         free = rate.source == "start" and not self._waiting
         return LimiterState(
-            rate_per_s=None if free else rate.rate,
+            rate_per_s=None if free else rate.calls_per_s,
             source=rate.source,
             in_flight=self._in_flight,
             waiting=self._waiting,

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
-from code_generation.providers.rate_belief import HAZARD, LimitBelief
+from code_generation.providers.rate_belief import HAZARD, Rivals
+from code_generation.providers.rate_gate import Gate
 from code_generation.providers.rate_record import BIN_S, SILENCE_S, Call, Record
-
-if TYPE_CHECKING:
-    from code_generation.providers.rate_record import Bin
 
 Source = Literal["given", "headers", "measured", "start"]
 """Who says how many calls may go: the user, the service, its refusals; `start` while nobody has said anything."""
@@ -26,36 +24,61 @@ HEADER_SHARE = 0.995
 STATED = HAZARD / 50
 """How likely the limit is below the stated one, for each cell of the grid."""
 
-SURE_AT_START, SURE, SURE_STATED = 0.998, 0.92, 0.995
+SURE_AT_START, SURE_STATED, SURE = 0.998, 0.995, 0.92
+"""How likely the limit must be exceeded for a cut: at the start, against what the service states, and else: a rate that
+is a little too high costs little, one that is far too low costs the run."""
 SURE_CLEAN, SURER = 0.6, 25.0
-"""How likely the limit must be exceeded for a cut: at the start, later, and against what the service states."""
+"""Where nothing is refused at random, the first refusals mean it; surer by so much with the background."""
 UNDERSHOOT = 0.9926
 """Part of the measured limit that is used after a cut."""
 KEEP = 0.67
 """Part of what got through lately that a cut leaves at least: refusals come in clusters."""
 AHEAD = 1.15
-"""Growth looks so far ahead."""
+"""Multiple of the rate up to which growth looks ahead for a limit."""
 STEEP, STEEPNESS = 1.5, 2.6
-"""Growth where no limit is near is as fast as it may be; it slows down with this power of how likely one is."""
+"""Growth in a second where no limit is ahead, as a logarithm, and how steeply it falls with how likely one is."""
 CREEP_PER_S, CREEP_DOUBLES_S = 0.0043, 2.8
 """Growth in a second past what is believed to be the limit, and seconds in which it doubles."""
 LEAST_PER_S = 0.01
+MOST_STEP_S = 0.25
+"""Growth at a time: who has slept has not waited."""
 
 DOUBTFUL, DIP, DIP_S, DIP_EVERY_S = 0.05, 0.7, 1.0, 8.0
 """A background above the first is tried now and then at a part of the rate: a limit would refuse less there."""
 
-STREAK, STREAK_S, LONG_RETRY_S = 15, 1.0, 2.0
-"""So many refusals without a success, for a second or with a long Retry-After, and all calls wait."""
-PAUSE_S, LONGEST_PAUSE_S = 0.5, 10.0
-"""Seconds of the first such wait and of the longest: a Retry-After is not always true, and a try costs one call."""
 KNOWN = 0.9
 """How likely the mean rate between two such waits is the limit."""
 
 CREDIT_S, TOKEN_CREDIT_S = 0.05, 0.5
-"""Unused time that may be caught up with."""
+"""Seconds of calls and of tokens that may be saved up."""
 TICK_S = 0.005
 """Nobody is asked to come back sooner: several calls go at a time then."""
 FORGET_S = 0.5
+"""The passing of time is thought about once in so many seconds."""
+
+
+class Budget:
+    """So much a second, of which a little may be saved up. May be overdrawn: who comes next waits."""
+
+    def __init__(self, per_s: float, saved_s: float) -> None:
+        """`per_s` infinite: no limit. `saved_s`: seconds of it that may be saved up."""
+        self.per_s, self._saved_s = per_s, saved_s
+        self.level = per_s * saved_s
+
+    def change(self, per_s: float) -> None:
+        """It is so much from now on."""
+        if self.per_s == math.inf:
+            self.level = per_s * self._saved_s
+        self.per_s = per_s
+
+    def accrue(self, seconds: float) -> None:
+        """So many seconds have passed, more than 0."""
+        self.level = min(self.per_s * self._saved_s, self.level + self.per_s * seconds)
+
+    @property
+    def wait_s(self) -> float:
+        """Seconds until it isn't overdrawn any more."""
+        return max(0.0, -self.level / self.per_s)
 
 
 class RateController:
@@ -70,14 +93,15 @@ class RateController:
         self._tokens_given = math.inf if tpm is None else tpm / 60
         self._stated = math.inf
         self.rate = min(START_PER_S, self._given)
-        """Calls a second that are allowed now."""
-        self.tokens_per_s = self._tokens_given
-        """Tokens a second that are allowed now; infinite: nothing limits them."""
-        self.belief = LimitBelief(self.rate)
+        """Calls a second that are allowed now; sizes a second where the tokens are what is limited."""
+        self.tokens = Budget(self._tokens_given, TOKEN_CREDIT_S)
+        """Tokens that the user or the service allows."""
+        self._ceiling = Budget(self._given, CREDIT_S)
+        self._beliefs = Rivals(self.rate)
+        self._unit = 0.0
         self._record = Record()
         self._gate = Gate()
         self._credit = min(float(FIRST_CALLS), max(1.0, self._given))
-        self._token_credit = TOKEN_CREDIT_S * self.tokens_per_s
         self._starting = True
         self._limited = False
         self._exceeded = self._ahead = self._quiet_s = 0.0
@@ -85,9 +109,19 @@ class RateController:
         self._looked_at = self._forgot_at = self._dipped_at = -math.inf
 
     @property
+    def calls_per_s(self) -> float:
+        """Calls of the recent size a second that are allowed now."""
+        size = self._record.mean_size
+        by_rate = self.rate / size if self._beliefs.by_size else self.rate
+        return min(by_rate, self._given, self._stated, self.tokens.per_s / (size * (self._unit or 1.0)))
+
+    @property
     def source(self) -> Source:
         """Who says how many calls may go."""
-        if self.rate < 0.98 * min(self._given, self._stated):
+        calls_per_s = self.calls_per_s
+        if self.tokens.per_s < math.inf and calls_per_s < 0.98 * self.rate:
+            return "given" if self.tokens.per_s == self._tokens_given else "headers"
+        if calls_per_s < 0.98 * min(self._given, self._stated):
             return "start" if self._starting else "measured"
         return "headers" if self._stated < self._given else "given"
 
@@ -98,12 +132,14 @@ class RateController:
             return max(TICK_S, self._gate.opens_at - now)
         if self._gate.probe is not None:
             self._resume(now)
-        wait_s = (1 - self._credit - 1e-9) / self.rate
-        tokens_wait_s = -self._token_credit / self.tokens_per_s if self.tokens_per_s < math.inf else 0.0
-        if wait_s > max(0.0, tokens_wait_s):
+        elif self._gate.tries:
+            return 0.0
+        wait_s = max(0.0, (1 - self._credit - 1e-9) / self.rate)
+        others_s = max(self.tokens.wait_s, self._ceiling.wait_s if self._beliefs.by_size else 0.0)
+        if wait_s > others_s:
             self._limited = True
             self._record.note_limited()
-        wait_s = max(wait_s, tokens_wait_s)
+        wait_s = max(wait_s, others_s)
         return max(wait_s, TICK_S) if wait_s > 0 else 0.0
 
     def sent(self, now: float, tokens: float = 0.0) -> Call:
@@ -113,32 +149,37 @@ class RateController:
         if math.isnan(self._first_at):
             self._first_at = self._gate.opened_at = now
             rate = math.inf  # the first wave goes faster than any rate
-        self._credit -= 1
-        charged = tokens if self.tokens_per_s < math.inf else None
-        self._token_credit -= charged or 0.0
-        call = Call(now, self._record.add(now, math.inf if self._gate.tries else rate), charged)
+        self._unit = self._unit or tokens
+        size = tokens / self._unit if tokens else 1.0
+        self._charge(size, tokens)
+        call = Call(now, self._record.add(now, math.inf if self._gate.tries else rate, size), size, tokens)
         if self._gate.tries:
             self._gate.admit(call, self._record.settled_s)
         return call
 
+    def _charge(self, size: float, tokens: float, sign: int = 1) -> None:
+        self._credit -= sign * (size if self._beliefs.by_size else 1.0)
+        self._ceiling.level -= sign
+        self.tokens.level -= sign * tokens
+
     def unsent(self, call: Call) -> None:
         """The call was not made after all."""
         call.bin.sent -= 1
-        self._credit += 1
-        self._token_credit += call.tokens or 0.0
+        call.bin.size -= call.size
+        self._charge(call.size, call.tokens, -1)
         self._gate.forget(call)
 
     def answered(self, call: Call, now: float, tokens: float | None = None) -> None:
         """An answer came; it took so many tokens, None if that is not known."""
-        if tokens is not None and call.tokens is not None:
-            self._token_credit += call.tokens - tokens
+        if tokens is not None:
+            self.tokens.level += call.tokens - tokens
         self._record.note_answer(call, now)
         if call is self._gate.probe:
             self._resume(now)
 
     def refused(self, call: Call, now: float, retry_after_s: float | None = None) -> None:
         """The call was answered 429."""
-        self._token_credit += call.tokens or 0.0
+        self.tokens.level += call.tokens
         self._record.note_refusal(call, now)
         self._gate.retry_after_s = retry_after_s or 0.0
         if call is self._gate.probe:
@@ -156,16 +197,14 @@ class RateController:
     def hint(self, now: float, *, requests_per_s: float | None = None, tokens_per_s: float | None = None) -> None:
         """The service states limits; None: it doesn't say."""
         if tokens_per_s is not None:
-            allowed = min(self._tokens_given, HEADER_SHARE * tokens_per_s)
-            if self.tokens_per_s == math.inf:
-                self._token_credit = TOKEN_CREDIT_S * allowed
-            self.tokens_per_s = allowed
+            self.tokens.change(min(self._tokens_given, HEADER_SHARE * tokens_per_s))
         if requests_per_s is None or HEADER_SHARE * requests_per_s == self._stated:
             return
         self._stated = HEADER_SHARE * requests_per_s
         self.rate = min(self._stated, self._given)
+        self._ceiling.change(self.rate)
         self._starting = False
-        self._believe(now, LimitBelief(self.rate, hazard=STATED))
+        self._believe(now, Rivals(self.rate, hazard=STATED))
 
     def _advance(self, now: float) -> None:
         """Time has passed."""
@@ -176,12 +215,11 @@ class RateController:
         if math.isnan(passed_s):
             return
         if self._limited and not self._gate.tries and now - self._dipped_at > DIP_S:
-            self._grow(now, min(passed_s, 0.25))
+            self._grow(now, min(passed_s, MOST_STEP_S))
         most = max(1 + CREDIT_S * self.rate, min(self._credit, FIRST_CALLS))
         self._credit = min(most, self._credit + self.rate * passed_s)
-        if self.tokens_per_s < math.inf:
-            most = TOKEN_CREDIT_S * self.tokens_per_s
-            self._token_credit = min(most, self._token_credit + self.tokens_per_s * passed_s)
+        self.tokens.accrue(passed_s)
+        self._ceiling.accrue(passed_s)
         self._limited = False
         if now - self._looked_at >= BIN_S:
             self._look(now)
@@ -190,35 +228,43 @@ class RateController:
         """Calls wait for the rate: let more of them go, unless nothing was heard yet."""
         if not self._record.has_news and now - self._first_at < SILENCE_S:
             return
-        trust = 1 - self._exceeded
-        self._quiet_s += seconds * trust
-        creep = trust * CREEP_PER_S * 2 ** (self._quiet_s / CREEP_DOUBLES_S)
+        self._quiet_s += seconds
+        creep = CREEP_PER_S * 2 ** min(self._quiet_s / CREEP_DOUBLES_S, 10)
         free = STEEP * (1 - self._ahead) ** STEEPNESS
         self.rate *= math.exp(seconds * min(FASTEST, max(creep, free)))
-        self.rate = min(self.rate, self._given, self._stated)
+        self._limit_rate()
+
+    def _limit_rate(self) -> None:
+        if not self._beliefs.by_size:
+            self.rate = min(self.rate, self._given, self._stated)
 
     def _look(self, now: float) -> None:
         """Learn from what has become of the calls, and draw conclusions."""
         self._looked_at = now
-        belief, gate = self.belief, self._gate
-        belief.move(self.rate)
-        for b, rate in self._record.news(now):
+        beliefs, gate = self._beliefs, self._gate
+        factor = 1.0
+        for b, rate, size in self._record.news(now, by_size=beliefs.by_size):
             gate.note(b)
             if rate < math.inf:
-                belief.learn(rate, b.sent, b.refused)
+                factor *= beliefs.learn(rate, size, b.sent, b.refused)
+        self.rate *= factor
+        self._limit_rate()
         if now - self._forgot_at > FORGET_S:
-            belief.forget(min(now - self._forgot_at, 1.0))
+            beliefs.forget(min(now - self._forgot_at, 1.0))
             self._forgot_at = now
-        flow = self._record.flow(now, self.rate)
+        flow = self._record.flow(now, self.rate, by_size=beliefs.by_size)
+        belief = beliefs.believed
+        belief.move(self.rate)
         if gate.is_stuck(now - self._record.settled_s):
             gate.shut(now)
             self._starting = False
+        if gate.tries:
             return
         self._exceeded = belief.exceeded(self.rate)
         self._ahead = belief.exceeded(AHEAD * self.rate)
         if self._exceeded > self._sure:
             self._cut(flow)
-        elif belief.background > DOUBTFUL and now - self._dipped_at > DIP_EVERY_S:
+        elif belief.background > DOUBTFUL and not self._starting and now - self._dipped_at > DIP_EVERY_S:
             self._dipped_at = now
             self.rate *= DIP
 
@@ -228,13 +274,13 @@ class RateController:
             return SURE_AT_START
         if self.source == "headers":
             return SURE_STATED
-        return min(SURE, SURE_CLEAN + SURER * self.belief.background)
+        return min(SURE, SURE_CLEAN + SURER * self._beliefs.believed.background)
 
     def _cut(self, flow: float) -> None:
         """Go back to the limit, where `flow` calls a second got through lately."""
         self._starting = False
         self._quiet_s = 0.0
-        limit = max(UNDERSHOOT * self.belief.limit_below(self.rate), KEEP * flow, LEAST_PER_S)
+        limit = max(UNDERSHOOT * self._beliefs.believed.limit_below(self.rate), KEEP * flow, LEAST_PER_S)
         if limit < self.rate:
             self.rate = limit
             self._credit = min(self._credit, 1.0)
@@ -243,71 +289,10 @@ class RateController:
         """Calls get through again: at the rate that was possible over all the time since the last pause."""
         mean = self._gate.open(now)
         self.rate = min(max(mean, LEAST_PER_S), self._given, self._stated)
-        self._believe(now, LimitBelief(self.rate, known=KNOWN))
+        self._believe(now, Rivals(self.rate, known=KNOWN))
 
-    def _believe(self, now: float, belief: LimitBelief) -> None:
+    def _believe(self, now: float, beliefs: Rivals) -> None:
         """Start to learn anew."""
-        self.belief = belief
+        self._beliefs = beliefs
         self._record.disregard(now)
         self._credit = min(self._credit, 1.0)
-
-
-class Gate:
-    """Keeps all calls back when none gets through, and then lets one try: the window of a limit is used up."""
-
-    def __init__(self) -> None:
-        self.opens_at = -math.inf
-        """Seconds until which no call goes."""
-        self.opened_at = math.nan
-        """Seconds when calls last began to go."""
-        self.tries = 0
-        """How often it was shut in a row; 0: it is open."""
-        self.probe: Call | None = None
-        """The one call that tries."""
-        self.retry_after_s = 0.0
-        """The last Retry-After."""
-        self._let_in = 0
-        self._refused_in_a_row = 0
-        self._refused_since = -math.inf
-
-    def is_shut(self, now: float) -> bool:
-        """Whether no call may go, not even one."""
-        return now < self.opens_at
-
-    def note(self, b: Bin) -> None:
-        """So much became of some calls."""
-        self._let_in += b.sent - b.refused
-        if b.sent > b.refused:
-            self._refused_in_a_row, self._refused_since = 0, b.at
-        elif b.rate < math.inf:
-            self._refused_in_a_row += b.sent
-
-    def is_stuck(self, settled_at: float) -> bool:
-        """Whether no call gets through, for all that is known until `settled_at`."""
-        long = self.retry_after_s >= LONG_RETRY_S or settled_at - self._refused_since > STREAK_S
-        return not self.tries and self._refused_in_a_row >= STREAK and long
-
-    def shut(self, now: float) -> None:
-        """Let no call go for as long as the service asks for, or ever longer."""
-        wait_s = max(self.retry_after_s, PAUSE_S * 2**self.tries)
-        self.opens_at = max(self.opens_at, now + min(wait_s, LONGEST_PAUSE_S))
-        self.tries = min(self.tries + 1, 10)
-        self.probe = None
-        self._refused_in_a_row = 0
-
-    def admit(self, call: Call, settled_s: float) -> None:
-        """One call tries; where nothing is heard of it, it was let in."""
-        self.probe = call
-        self.opens_at = call.at + 2 * settled_s + 0.5
-
-    def forget(self, call: Call) -> None:
-        """The call did not try."""
-        if call is self.probe:
-            self.probe, self.opens_at = None, -math.inf
-
-    def open(self, now: float) -> float:
-        """Calls get through; returns how many did, a second, since the last time."""
-        mean = self._let_in / max(now - self.opened_at, 1.0)
-        self.tries, self.probe, self.opens_at = 0, None, -math.inf
-        self.opened_at, self._let_in = now, 0
-        return mean

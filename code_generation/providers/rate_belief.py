@@ -10,10 +10,6 @@ from __future__ import annotations
 
 import math
 from operator import mul
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 STEP = 0.025
 """Distance of two limits of the grid, as a logarithm."""
@@ -32,8 +28,10 @@ JUMP_PER_S = 0.013
 """How likely it moves anywhere."""
 CHANGE_PER_S = 0.00033
 """How likely the background is another one."""
-MOST_CALLS = 15
+MOST_CALLS = 12
 
+LEAD, MOST_LEAD = 3.0, 8.0
+"""By how much one belief has to foresee better than the other to be believed; more than the second is forgotten."""
 FAR = 6
 """Cells by which the rate may be off its place in the grid."""
 
@@ -55,8 +53,10 @@ class LimitBelief:
         """The expected share of calls that are refused at random, 0 to 1."""
         return sum(b * sum(row) for b, row in zip(BACKGROUNDS, self._weights, strict=True))
 
-    def learn(self, rate: float, sent: int, refused: float) -> None:
-        """Of `sent` calls that went at `rate` a second, `refused` were refused."""
+    def learn(self, rate: float, sent: int, refused: float) -> float:
+        """Of `sent` calls that went at `rate` a second, `refused` were refused. Returns how well that was foreseen: the
+        logarithm of the likelihood.
+        """
         weight = min(1.0, MOST_CALLS / sent)
         refused *= weight
         accepted = weight * sent - refused
@@ -70,7 +70,9 @@ class LimitBelief:
             flat = b**refused * (1 - b) ** accepted
             n = max(0, min(len(factors), math.ceil(here + math.log1p(-b) / STEP)))
             rows.append([*map(mul, row[:n], factors), *[w * flat for w in row[n:]]])
-        self._weights = _normalised(rows)
+        foreseen = sum(map(sum, rows))
+        self._weights = [[w / foreseen for w in row] for row in rows]
+        return math.log(foreseen)
 
     def forget(self, seconds: float) -> None:
         """Time passes: the limit may be another one."""
@@ -82,7 +84,7 @@ class LimitBelief:
             any_cell = ((1 - change) * jump * sum(row) + change * prior) / CELLS
             left, right = [row[0], *row[:-1]], [*row[1:-1], row[-1] * HAZARD, 0.0]
             rows.append([middle * w + side * (a + b) + any_cell for w, a, b in zip(row, left, right, strict=True)])
-        self._weights = _normalised(rows)
+        self._weights = rows
 
     def move(self, rate: float) -> None:
         """Make `rate` the middle of what is told apart."""
@@ -121,6 +123,44 @@ class LimitBelief:
         return [max(0, min(CELLS - 1, int(here + math.log1p(-b) / STEP))) for b in BACKGROUNDS]
 
 
-def _normalised(rows: Sequence[list[float]]) -> list[list[float]]:
-    total = sum(map(sum, rows))
-    return [[w / total for w in row] for row in rows]
+class Rivals:
+    """Two beliefs about the same refusals: that calls are limited, or the tokens they take.
+
+    Sizes are tokens as multiples of those of some call, so that both count about the same. Whichever has foreseen what
+    came to be is believed.
+    """
+
+    def __init__(self, rate: float, *, hazard: float = HAZARD, known: float = 0.0, by_size: bool = False) -> None:
+        """See `LimitBelief`."""
+        self._by_calls = LimitBelief(rate, hazard=hazard, known=known)
+        self._by_size = LimitBelief(rate, hazard=hazard, known=known)
+        self.by_size = by_size
+        """Whether the rate is that of sizes, not of calls."""
+        self._lead = 0.0
+
+    @property
+    def believed(self) -> LimitBelief:
+        """The one that has foreseen more."""
+        return self._by_size if self.by_size else self._by_calls
+
+    def learn(self, rate: float, size: float, sent: int, refused: int) -> float:
+        """Of `sent` calls of mean `size` that went at `rate`, `refused` were refused. Returns what the rate is to be
+        multiplied with, which is 1 unless the other one is believed now.
+        """
+        calls, sizes = (rate / size, rate) if self.by_size else (rate, rate * size)
+        self._by_calls.move(calls)
+        self._by_size.move(sizes)
+        gain = self._by_size.learn(sizes, sent, refused) - self._by_calls.learn(calls, sent, refused)
+        self._lead = max(-MOST_LEAD, min(MOST_LEAD, self._lead + gain))
+        if self._lead > LEAD and not self.by_size:
+            self.by_size = True
+            return size
+        if self._lead < -LEAD and self.by_size:
+            self.by_size = False
+            return 1 / size
+        return 1.0
+
+    def forget(self, seconds: float) -> None:
+        """See `LimitBelief.forget`."""
+        self._by_calls.forget(seconds)
+        self._by_size.forget(seconds)

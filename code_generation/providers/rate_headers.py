@@ -38,7 +38,7 @@ SPREAD = 2.0
 """By which factor their resets differ at least: a constant agrees with anything."""
 TOLERANCE = 0.1
 
-_NAMES = [(kind, *(p.format(part) for part in ("limit", "remaining", "reset")), s) for kind, p, s in FAMILIES]
+_NAMES = [(kind, p.format("limit"), p.format("remaining"), p.format("reset"), s) for kind, p, s in FAMILIES]
 _NUMBER = re.compile(r"[0-9]{1,18}(\.[0-9]{0,9})?")
 _DURATION = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,9})?)(ms|us|µs|ns|[dhms])")
 _UNITS_S = {"d": 86400.0, "h": 3600.0, "m": 60.0, "s": 1.0, "ms": 1e-3, "us": 1e-6, "µs": 1e-6, "ns": 1e-9}

@@ -34,6 +34,8 @@ class Bin:
     """Calls a second that were allowed then; infinite where what becomes of them says nothing about a rate."""
     sent: int = 0
     refused: int = 0
+    size: float = 0.0
+    """Of all calls sent, as multiples of one size."""
     limited: bool = False
     """Whether calls waited for the rate, so that it is the rate at which they went."""
 
@@ -45,8 +47,10 @@ class Call:
     at: float
     """Seconds when it was sent."""
     bin: Bin
-    tokens: float | None
-    """Tokens that it was charged; None: none, since nothing limits them."""
+    size: float
+    """Tokens that it was expected to take, as a multiple of some number."""
+    tokens: float
+    """The same in tokens."""
 
 
 class Record:
@@ -58,11 +62,12 @@ class Record:
         self._answer_delay_s: float | None = None
         self._refusal_delay_s: float | None = None
 
-    def add(self, now: float, rate: float) -> Bin:
-        """A call is sent while `rate` calls a second are allowed."""
+    def add(self, now: float, rate: float, size: float) -> Bin:
+        """A call of that size is sent while `rate` a second are allowed."""
         if not self._bins or now - self._bins[-1].at >= BIN_S:
             self._bins.append(Bin(now, rate))
         self._bins[-1].sent += 1
+        self._bins[-1].size += size
         return self._bins[-1]
 
     def note_limited(self) -> None:
@@ -87,6 +92,12 @@ class Record:
         return self._answer_delay_s is not None or self._refusal_delay_s is not None
 
     @property
+    def mean_size(self) -> float:
+        """Of the recent calls."""
+        sent = sum(b.sent for b in self._bins)
+        return sum(b.size for b in self._bins) / sent if sent else 1.0
+
+    @property
     def settled_s(self) -> float:
         """After so many seconds, a call that was not refused has been let in."""
         if self._refusal_delay_s is not None:
@@ -97,23 +108,28 @@ class Record:
         """What becomes of the calls so far says nothing any more."""
         self._learnt_to = now
 
-    def news(self, now: float) -> Iterator[tuple[Bin, float]]:
-        """(bin, calls a second at which it went) of the bins that have settled since the last time."""
+    def news(self, now: float, *, by_size: bool) -> Iterator[tuple[Bin, float, float]]:
+        """(bin, rate at which it went, mean size of the calls about then) of the bins that have settled since the
+        last time.
+        """
         until = now - self.settled_s - BIN_S
-        sent = 0
+        sent, size = 0, 0.0
         for b in self._bins:
             if b.at > until:
                 return
             sent += b.sent
+            size += b.size
             if b.at > self._learnt_to and b.sent:
                 self._learnt_to = b.at
                 mean = sent / max(b.at + BIN_S - self._bins[0].at, AVERAGE_S)
-                yield b, b.rate if b.limited else min(b.rate, max(mean, b.sent / BIN_S))
+                unit = size / sent if by_size else 1.0
+                yield b, b.rate if b.limited else min(b.rate, unit * max(mean, b.sent / BIN_S)), size / sent
 
-    def flow(self, now: float, rate: float) -> float:
-        """Calls a second that were let in lately, where `rate` are allowed; forgets what is older."""
+    def flow(self, now: float, rate: float, *, by_size: bool) -> float:
+        """Calls a second (or their size) that were let in lately, where `rate` is allowed; forgets what is older."""
         until = now - self.settled_s - BIN_S
         seconds = min(MOST_FLOW_S, max(FLOW_S, FLOW_CALLS / rate))
         while self._bins and self._bins[0].at < until - seconds:
             self._bins.popleft()
-        return sum(b.sent - b.refused for b in self._bins if b.at <= until) / seconds
+        settled = [b for b in self._bins if b.at <= until and b.sent]
+        return sum((b.sent - b.refused) * (b.size / b.sent if by_size else 1.0) for b in settled) / seconds
