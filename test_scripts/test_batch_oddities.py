@@ -201,13 +201,22 @@ def test_a_file_that_is_there_already():
     assert (desk.notes, seen) == ([("file", "file-old")], ["/v1/files/upload", "/v1/batches"])
 
 
-def test_what_a_refusal_says_of_money():
-    """A refusal to make a batch is not billed; one to say something about a batch tells nothing of what it costs."""
-    desk = Desk("openai")
+@pytest.mark.parametrize("case", ["openai", "anthropic"])
+@pytest.mark.parametrize(
+    ("status", "unbilled"),
+    [(400, True), (401, True), (404, True), (429, True), (500, False), (503, False), (504, False)],
+)
+def test_what_a_refusal_says_of_money(case, status, unbilled):
+    """A refusal to make a batch is not billed: there is none. A service in trouble may have made it, and what it says
+    about a batch tells nothing of what that costs.
+    """
+    desk = Desk(case)
 
     async def handle(request):
         await request.read()
-        return web.json_response({"error": {"message": "no", "code": "invalid_api_key"}}, status=401)
+        if request.path.endswith("/files"):
+            return web.json_response({"id": "f1", "data": []})
+        return web.json_response({"error": {"message": "no"}}, status=status)
 
     async def run():
         app = web.Application()
@@ -226,7 +235,7 @@ def test_what_a_refusal_says_of_money():
         await runner.cleanup()
         return found
 
-    assert asyncio.run(run()) == [True, False, False, False, False]
+    assert asyncio.run(run()) == [unbilled, False, False, False, False]
 
 
 @pytest.mark.parametrize("address", ["http://127.0.0.1:99999/v1", "http://u:secret-word@h/v1", "http://h:x/v1"])

@@ -181,8 +181,8 @@ class Calls:
     async def _open(
         self, call: Coroutine[Any, Any, Response], seconds: float, *, makes: bool = False
     ) -> AsyncIterator[Response]:
-        """A response, its body not read yet. `makes`: what fails would have made a batch; of one that there is no
-        failure says that it is not billed.
+        """A response, its body not read yet. `makes`: the call would make a batch; only of such a one a failure says
+        that nothing is billed, since there is no batch.
         """
         response: Response | None = None
         try:
@@ -238,6 +238,7 @@ class Calls:
             msg = f"{self.address} {what} (check the address: there is no batch API there)"
             return AuthFailed(msg, headers=response.headers, unbilled=True)
         error = translate(status, said, response.headers, address=self.address, model=self.model)
+        error.unbilled = error.unbilled and status < BROKEN  # there may be a batch after all
         if isinstance(error, ContextOverflow):  # of a conversation; here it is the batch that is too large
             return RequestRejected(str(error), headers=response.headers, unbilled=error.unbilled)
         return error
