@@ -442,7 +442,7 @@ def test_two_batches_of_the_same_size(desk_of):
     by their results once they have ended.
     """
     desk = desk_of("anthropic")
-    desk.server.change(batch_fault=["submit_lost", "submit_lost"], batch_delay=0.3)
+    desk.server.change(batch_fault=["submit_lost", "submit_lost"], batch_delay=1.0)
     every = desk.lines(6)
     first, second = every[:3], every[3:]
 
@@ -462,6 +462,7 @@ def test_two_batches_of_the_same_size(desk_of):
                         break
                     except ProviderError:
                         await asyncio.sleep(0.05)
+            await asyncio.gather(*(ended(api, batch_id) for batch_id in found))
             assert await desk.find(api, desk.lines(7, 1)[:3]) is None
             return [{line.custom_id for line in await read(api, batch_id)} for batch_id in found]
 
