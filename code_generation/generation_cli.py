@@ -298,8 +298,8 @@ def _report(summary: RunSummary, run: ScrapeRun) -> int:
         print_error(f"interrupted; this resumes: {resume_command()}")
         return INTERRUPTED
     if summary.budget_spent:
-        print_error(f"{summary.budget_spent}; {summary.left} conversations are left: with a larger cap this goes on: "
-                    f"{resume_command()}")  # fmt: skip
+        print_error(f"{summary.budget_spent}; {summary.left} conversations are left: "
+                    "the same command with a larger --max-cost-usd goes on")  # fmt: skip
         return NOT_ALL
     for reason, count in summary.failures.most_common(5):
         print_error(f"{count} problems without a result: {reason}")

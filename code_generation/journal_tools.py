@@ -152,4 +152,4 @@ def _conversation(entry: dict[str, Any]) -> tuple[Any, Any]:
 
 
 def _name(entry: dict[str, Any]) -> str:
-    return f"{entry.get('problem_id')} sample {entry.get('sample_index')} turn {entry.get('turn')}"
+    return f"{entry.get('problem_id')} sample {entry.get('sample_index')} turn {entry.get('turn', 0) + 1}"

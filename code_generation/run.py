@@ -182,7 +182,8 @@ class ScrapeRun:
             return ", ".join(part for part in (summary.note(), provider.status()) if part)
 
         work = scrape(self._pairs(files.done), solve_one, max_concurrent=self.options.at_a_time, stop=stopped)
-        with Progress("scrape", summary.total - before) as progress, interruptible(stop, STOPPING):
+        said = STOPPING + (BATCHES_GO_ON if self.options.batch else "")
+        with Progress("scrape", summary.total - before) as progress, interruptible(stop, said), files.counting(summary):
             async with ticking(lambda: progress.show(note())), contextlib.aclosing(work) as results:
                 async for result in results:
                     if isinstance(result, GenerationResult):
@@ -193,7 +194,6 @@ class ScrapeRun:
                         stop()
                     elif summary.budget_spent:
                         stop()
-        files.facts["counts"] = summary.facts()
         if hopeless is not None:
             raise hopeless
         summary.interrupted = stopped.is_set() and summary.left > 0 and not summary.budget_spent
@@ -210,6 +210,7 @@ class ScrapeRun:
 
 
 STOPPING = "stopping: answers under way are waited for and kept; interrupt again to stop at once"
+BATCHES_GO_ON = "; batches go on at the provider, and the same command collects them"
 
 
 def _ids(source: Path, options: ScrapeOptions) -> list[str]:

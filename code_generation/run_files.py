@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -20,10 +20,11 @@ from code_generation.spans import span
 from code_generation.spending import SpendingLog, spending_path
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping
+    from collections.abc import AsyncIterator, Iterator, Mapping
     from pathlib import Path
 
     from code_generation.models import GenerationResult, JsonValue
+    from code_generation.run_summary import RunSummary
 
 
 @dataclass(frozen=True)
@@ -108,6 +109,14 @@ class RunFiles:
             line = encode(to_json_object(result)).encode("ascii") + b"\n"
             await (self._solved if result.satisfied else self._unsolved).append(line)
 
+    @contextmanager
+    def counting(self, summary: RunSummary) -> Iterator[None]:
+        """Within it the session's counts are those of the summary, however it is left."""
+        try:
+            yield
+        finally:
+            self.facts["counts"] = summary.facts()
+
     @property
     def empty(self) -> bool:
         """No row, no answer: nothing would be missed."""
@@ -143,12 +152,14 @@ async def open_run_files(paths: RunPaths, settings: Mapping[str, JsonValue]) -> 
         except BaseException as e:
             stopped = isinstance(e, KeyboardInterrupt | asyncio.CancelledError)
             files.status = "interrupted" if stopped else "failed"
-            files.facts["error"] = str(e)
+            files.facts |= {"error": str(e)} if str(e) else {}
             raise
         finally:
             if files.status == "failed" and files.empty:
                 files.remove()
                 manifest.forget()
+                if spending is not None and not spending.charged:
+                    spending.remove()
                 log.remove()
             else:
                 log.write("end", status=files.status)

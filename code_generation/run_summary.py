@@ -114,6 +114,8 @@ class RunSummary:
             each = f", {dollars(self.cost_usd / self.verified)} a verified row" if self.verified else ""
             unknown = f" and {self.unknown_costs} rows of unknown cost" if self.unknown_costs else ""
             parts.append(f"{dollars(self.cost_usd)}{unknown}{each}")
+        elif self.unknown_costs and self.tokens:
+            parts.append("cost unknown")
         return ", ".join(parts)
 
     def facts(self) -> dict[str, object]:
@@ -122,7 +124,10 @@ class RunSummary:
             "total", "done_before", "satisfied", "unsolved", "verified", "repaired", "refused", "turns", "left",
             "tokens", "cost_usd", "unknown_costs",
         )  # fmt: skip
-        return {name: getattr(self, name) for name in counted} | {"failures": dict(self.failures.most_common(100))}
+        cost = {"cost_usd": None if self.unknown_costs else self.cost_usd}
+        return (
+            {name: getattr(self, name) for name in counted} | cost | {"failures": dict(self.failures.most_common(100))}
+        )
 
 
 def _may_be_all(error: CodeGenerationError) -> bool:

@@ -49,6 +49,8 @@ class SpendingLog:
         """
         self._rows = JsonlWriter(path)
         self.spent, self.unknown = 0, 0
+        self.charged = False
+        """Something that may have been billed is in it."""
         self.per_problem: Counter[str] = Counter()
         self.under_way: dict[str, tuple[float | None, str]] = {}
         """What was reserved for calls that nobody saw end, and for which problem, by key."""
@@ -77,6 +79,7 @@ class SpendingLog:
 
     def _charge(self, usd: float | None, problem_id: str) -> None:
         self.unknown += usd is None
+        self.charged = self.charged or bool(usd)
         self.spent += units_of(usd or 0)
         self.per_problem[problem_id] += units_of(usd or 0)
 
@@ -87,7 +90,12 @@ class SpendingLog:
 
     def settled(self, key: str, usd: float | None) -> None:
         """Write down what a call came to."""
+        self.charged = self.charged or bool(usd)
         self._rows.write(_line(key=key, settled=usd))
+
+    def remove(self) -> None:
+        """Take the file away: nothing that it tells came to anything."""
+        self._rows.path.unlink(missing_ok=True)
 
     def close(self) -> None:
         """Close the file; an empty one is taken away."""

@@ -79,7 +79,7 @@ def command(folder: Path, url: str, options: argparse.Namespace) -> list[str]:
     return [
         *(sys.executable, "-m", "code_generation.scraper", str(folder / "in.jsonl"), str(folder / "out.jsonl")),
         *("--model", "m", "--base-url", url, "--max-turns", str(options.turns)),
-        *("--max-concurrent", str(options.concurrent)),
+        *("--max-concurrent", str(options.concurrent), "--dialect", options.dialect),
     ]
 
 
@@ -173,6 +173,7 @@ def options_of(arguments: list[str] | None = None) -> argparse.Namespace:
     for name, default in (("runs", 100), ("problems", 60), ("turns", 8), ("concurrent", 16), ("kills", 1),
                           ("parallel", 4), ("seed", 1)):  # fmt: skip
         parser.add_argument(f"--{name}", type=int, default=default)
+    parser.add_argument("--dialect", default="chat")
     parser.add_argument("--latency", type=float, default=1.0)
     parser.add_argument("--flag", dest="flags", action="append", default=[], help="of the command line, as it is")
     parser.add_argument("--server", dest="more", action="append", default=[], help="NAME=VALUE: option of the server")

@@ -328,7 +328,7 @@ def test_a_problem_has_a_cap_of_its_own():
         await turns()
         assert not sample.done()
         held.settle(0.6 * WORST)
-        with pytest.raises(ProblemBudgetSpent, match=r"its budget is spent: \$0.000677 of \$0.00169") as caught:
+        with pytest.raises(ProblemBudgetSpent, match=r"more than is left of the \$0.00169 for a problem") as caught:
             await sample
         assert isinstance(caught.value, ConversationOver) and not isinstance(caught.value, Stopping)
         other.settle(0.4 * WORST)
@@ -445,7 +445,12 @@ def test_without_a_cap_it_only_adds_up():
         (await priced.reserve(request())).settle(0.5)
         (await priced.reserve(request())).lose()
         assert priced.status() == "$0.5 to $0.501"
-        assert priced.report() == {"spent_usd": 0.501128, "assumed_usd": 0.001128, "calls_of_unknown_cost": 0}
+        assert priced.report() == {
+            "spent_usd": 0.501128,
+            "known_usd": 0.501128,
+            "assumed_usd": 0.001128,
+            "calls_of_unknown_cost": 0,
+        }
 
     run(main())
 

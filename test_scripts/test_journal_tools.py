@@ -33,7 +33,7 @@ def test_show(finished, codegen):
     done = codegen("journal", "show", "out.jsonl", cwd=finished)
     assert done.returncode == 0
     assert done.stdout.count("custom:m, stop") == 6
-    assert "k0 sample 0 turn 1" in done.stdout
+    assert "k0 sample 0 turn 2" in done.stdout
     one = codegen("journal", "show", "out.journal.jsonl", "--problem", "k1", cwd=finished).stdout
     assert one.count("custom:m") == 2
     assert "def add_k1(n):\n    return n + 1" in one

@@ -186,7 +186,7 @@ def test_the_manifest_tells_the_run(folder, codegen):
     assert (first["calls"]["answers_bought"], second["calls"]["answers_bought"]) == (4, 8)
     assert first["calls"]["failed_calls"] == {"server_error": 1, "rate_limited": 1}
     assert "{{statement}}" in first["prompts"]["generation/basic.function"]["text"]
-    assert set(manifest(folder)["files"]) == {"results", "unsolved", "journal", "log", "manifest"}
+    assert set(manifest(folder)["files"]) == {"results", "unsolved", "journal", "spending", "log", "manifest"}
     events = [json.loads(line)["event"] for line in (folder / "out.log.jsonl").read_text().splitlines()]
     assert events.count("call failed") == 2 and events[0] == "start" and events[-1] == "end"
     assert not any(b"sk-very-secret" in p.read_bytes() for p in folder.iterdir() if p.is_file())

@@ -70,9 +70,8 @@ class ProblemBudgetSpent(ConversationOver):
 
     kind = "problem_budget_spent"
 
-    def __init__(self, spent_usd: float, cap_usd: float, needed_usd: float) -> None:
-        status = f"{dollars(spent_usd)} of {dollars(cap_usd)}"
-        super().__init__(f"its budget is spent: {status}, and the next call could cost {dollars(needed_usd)}")
+    def __init__(self, cap_usd: float) -> None:
+        super().__init__(f"the next call could cost more than is left of the {dollars(cap_usd)} for a problem")
 
 
 class Reservation:
@@ -218,8 +217,11 @@ class Budget:
         worst = None if usd is None else units_of(usd)
         if not self._capped:
             return self._grant(worst, request.problem_id, key)
-        waiting = _Waiting(worst, request.problem_id, key, asyncio.get_running_loop().create_future())
-        self._waiting.append(waiting)
+        waiting = _Waiting(
+            worst, request.problem_id, key, asyncio.get_running_loop().create_future(), request.turn == 0
+        )
+        begun = sum(not w.opening for w in self._waiting)  # what is begun goes first: money for half of it is lost
+        self._waiting.insert(len(self._waiting) if waiting.opening else begun, waiting)
         self._admit()
         try:
             return await waiting.turn
@@ -243,8 +245,7 @@ class Budget:
                 self._answer(waiting, self._over)
             elif not self._fits_problem(problem_id, worst):
                 if not self._under_way[problem_id]:
-                    spent, cap = self._per_problem[problem_id] * UNIT, self.max_cost_per_problem_usd or 0.0
-                    self._answer(waiting, ProblemBudgetSpent(spent, cap, worst * UNIT))
+                    self._answer(waiting, ProblemBudgetSpent(self.max_cost_per_problem_usd or 0.0))
             elif worst <= room and not blocked:
                 self._answer(waiting)
             elif self._under_way.total():
@@ -329,9 +330,16 @@ class Budget:
         return " and ".join([*said, f"{self.unknown} calls of unknown cost"] if self.unknown else said)
 
     def report(self) -> dict[str, JsonValue]:
-        """All figures; `assumed_usd` is the part of `spent_usd` that is worst cases of this session."""
-        spent, assumed = round(self.spent_usd, 9), round(self._assumed * UNIT, 9)
-        return {"spent_usd": spent, "assumed_usd": assumed, "calls_of_unknown_cost": self.unknown}
+        """All figures, earlier sessions included: `spent_usd` is None where some call has no known cost, then
+        `known_usd` is that of the others; `assumed_usd` is the part of it that is worst cases of this session.
+        """
+        known, assumed = round(self.spent_usd, 9), round(self._assumed * UNIT, 9)
+        return {
+            "spent_usd": None if self.unknown else known,
+            "known_usd": known,
+            "assumed_usd": assumed,
+            "calls_of_unknown_cost": self.unknown,
+        }
 
 
 @dataclass(eq=False)
@@ -340,6 +348,7 @@ class _Waiting:
     problem_id: str
     key: str
     turn: asyncio.Future[Reservation]
+    opening: bool
 
 
 def open_budget(

@@ -19,6 +19,8 @@ little beside the time of an answer."""
 START_PER_S = 20.0
 FASTEST = math.log(2)
 """Growth in a second, as a logarithm: at most a doubling."""
+UNSEEN = 0.35
+"""Growth, as a logarithm, that may go on before its effect is seen, once there was a limit."""
 HEADER_SHARE = 0.995
 """Part of a stated limit that is used: clocks and networks are not even."""
 STATED = HAZARD / 50
@@ -231,7 +233,8 @@ class RateController:
         self._quiet_s += seconds
         creep = CREEP_PER_S * 2 ** min(self._quiet_s / CREEP_DOUBLES_S, 10)
         free = STEEP * (1 - self._ahead) ** STEEPNESS
-        self.rate *= math.exp(seconds * min(FASTEST, max(creep, free)))
+        most = FASTEST if self._starting else min(FASTEST, UNSEEN / (self._record.settled_s + BIN_S))
+        self.rate *= math.exp(seconds * min(most, max(creep, free)))
         self._limit_rate()
 
     def _limit_rate(self) -> None:
