@@ -12,7 +12,7 @@ from collections import deque
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
-from code_generation.errors import Overloaded, ProviderError, RateLimited, ServiceDown
+from code_generation.errors import Busy, Overloaded, ProviderError, RateLimited, ServiceDown
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -96,7 +96,7 @@ class Canary:
         self._streak += 1
         rules = BREAKS_PROVEN if self.answered else BREAKS_UNPROVEN
         number, seconds = next(rule for kind, rule in rules.items() if isinstance(error, kind))
-        wish = error.retry_after_s if isinstance(error, RateLimited) else None
+        wish = error.retry_after_s if isinstance(error, Busy) else None
         if wish is not None and wish > LONGEST_WISH_S:
             self._break(f"{error} (it asks to come back in {wish:.0f} s)")
         if self._streak >= number and now - self._since >= seconds:

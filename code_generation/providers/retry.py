@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, wait_random_exponential
 
-from code_generation.errors import ContextOverflow, Hopeless, Overloaded, ProviderError, RateLimited, Stopping
+from code_generation.errors import Busy, ContextOverflow, Hopeless, Overloaded, ProviderError, RateLimited, Stopping
 from code_generation.spans import span
 
 if TYPE_CHECKING:
@@ -117,7 +117,7 @@ class RetryingService:
     def _wait(self, state: RetryCallState) -> float:
         error = state.outcome.exception() if state.outcome else None
         growing = _growing(state)
-        if isinstance(error, RateLimited) and error.retry_after_s is not None:
+        if isinstance(error, Busy) and error.retry_after_s is not None:
             return error.retry_after_s + 0.1 * min(growing, error.retry_after_s)
         return growing if self._canary.answered else min(growing, CANARY_WAIT_S)
 
