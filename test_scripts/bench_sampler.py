@@ -26,7 +26,7 @@ from test_scripts.model_server import serving
 
 ROUNDS, CALLS, AT_A_TIME = 5, 1500, 64
 CHUNKS = 2000
-ROW = {"problem": {"problem_id": "p"}, "text": "x" * 20_000, "generation_metadata": {"sample_index": 0}, "verified": True}
+ROW = {"problem": {"problem_id": "p"}, "text": "x" * 20_000, "generation_metadata": {}, "verified": True}
 
 
 def request(number: int) -> Request:
@@ -63,9 +63,7 @@ async def turn_costs(url: str) -> tuple[list[float], list[float]]:
     import openai
 
     mine, bare = [], []
-    client = openai.AsyncOpenAI(
-        api_key="k", base_url=url, max_retries=0, http_client=openai.DefaultAioHttpClient()
-    )
+    client = openai.AsyncOpenAI(api_key="k", base_url=url, max_retries=0, http_client=openai.DefaultAioHttpClient())
     with tempfile.TemporaryDirectory() as folder:
         async with ours(url, Path(folder), no_stream=True) as (provider, rows):
 
@@ -92,9 +90,7 @@ async def chunk_costs(url: str) -> float:
     import httpx2
     import openai
 
-    client = openai.AsyncOpenAI(
-        api_key="k", base_url=url, max_retries=0, http_client=openai.DefaultAioHttpClient()
-    )
+    client = openai.AsyncOpenAI(api_key="k", base_url=url, max_retries=0, http_client=openai.DefaultAioHttpClient())
     mine, bare = [], []
     with tempfile.TemporaryDirectory() as folder:
         async with ours(url, Path(folder)) as (provider, _):
@@ -108,9 +104,7 @@ async def chunk_costs(url: str) -> float:
                     "messages": [{"role": "user", "content": request(number).messages[0].content}],
                 }  # fmt: skip
                 unread = {"headers": {"X-Stainless-Raw-Response": "stream"}}
-                response = await client.post(
-                    "/chat/completions", cast_to=httpx2.Response, body=body, options=unread
-                )
+                response = await client.post("/chat/completions", cast_to=httpx2.Response, body=body, options=unread)
                 async for _ in response.aiter_bytes():
                     pass
                 await response.aclose()

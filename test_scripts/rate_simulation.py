@@ -67,6 +67,7 @@ class Outcome:
     """What came of it."""
 
     good: int = 0
+    """Calls that were let in within the time, and are answered then or soon after."""
     good_tokens: float = 0.0
     sent: int = 0
     refused: int = 0
@@ -283,11 +284,11 @@ class _Storm:
         elif chance < setting.random_refused + setting.faulty:
             self._at(now + latency_s * self.random.random(), self._fails, work)
         else:
+            self.outcome.good += 1
+            self.outcome.good_tokens += work.tokens
             self._at(now + latency_s, self._is_answered, work)
 
     def _is_answered(self, work: _Work) -> None:
-        self.outcome.good += 1
-        self.outcome.good_tokens += work.tokens
         self.cost.learn(work.characters, work.tokens)
         self.controller.answered(work.call, self.now, work.tokens)
         self._read_headers()

@@ -218,6 +218,7 @@ def test_a_list_that_lags(desk):
     assert (missed > 0, len(found)) == (True, 2)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", ["openai", "anthropic"])  # Together's list has no pages
 def test_a_long_list(desk_of, case):
     """A batch is found behind more than a page of later ones."""
@@ -381,6 +382,7 @@ async def in_a_storm(desk, lines) -> set[str]:
     return known
 
 
+@pytest.mark.slow
 def test_a_storm(desk):
     """Whatever is lost, late, cut or half done: who looks before submitting again has every line answered, submits none
     that is answered or still under way, and knows every batch that there is.
@@ -390,6 +392,7 @@ def test_a_storm(desk):
     assert desk.counts("batches_created", "lines_submitted_needlessly", "bought") == [len(known), 0, 10]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", ["openai", "anthropic"])
 def test_large_files_are_not_held(desk_of, case):
     """Neither the lines that go up nor the answers that come down are in memory as a whole."""

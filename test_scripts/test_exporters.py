@@ -201,7 +201,12 @@ def test_what_is_finished(tmp_path):
 
 
 TRICKY = (
-    'a "quoted" \\ id', "ü\ud800", '"generation_metadata": {"sample_index": 7}, "verified": ', "x" * 5000, "", "\n"
+    'a "quoted" \\ id',
+    "ü\ud800",
+    '"generation_metadata": {"sample_index": 7}, "verified": ',
+    "x" * 5000,
+    "",
+    "\n",
 )
 
 

@@ -126,6 +126,7 @@ def covered(name, n, number=100):
     return 100 * hits / number
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [*BY_TURNS, *BY_LENGTH])
 def test_the_interval_of_the_cost_covers_it(name):
     """At least 90 of 100 runs cost what was said, with pilots of 10 to 60 out of 13 to 4000."""
@@ -146,6 +147,7 @@ def test_what_no_pilot_can_rule_out_is_said(name):
     assert missed >= 3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["hard ones", "mostly easy", "easy or hopeless", "2 of 100 hopeless", "uniform"])
 def test_the_interval_of_the_yield_covers_it(name):
     """At least 95 of 100 runs solve as many as was said: the interval is exact."""
@@ -166,6 +168,7 @@ def took(rest, hands, per_call):
     return max(*free, calls * per_call)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["hard ones", "few turns", "mostly easy", "10 of 100 hopeless", "lognormal 0.6"])
 @pytest.mark.parametrize(("hands", "rate"), [(1, None), (20, None), (20, 0.5)])
 def test_the_interval_of_the_time_covers_it(name, hands, rate):
@@ -180,6 +183,7 @@ def test_the_interval_of_the_time_covers_it(name, hands, rate):
     assert hits >= 90
 
 
+@pytest.mark.slow
 def test_expectations_are_right_on_average():
     """Over many pilots the expected cost and yield are those of the run."""
     for name in ("mostly easy", "some turns"):

@@ -12,7 +12,6 @@ import time
 
 import pytest
 from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from code_generation.errors import ConfigError, DataError
 from code_generation.group_commit import GroupWriter

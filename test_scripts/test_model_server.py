@@ -17,6 +17,9 @@ from pydantic import TypeAdapter
 
 from test_scripts.model_server import serving
 
+pytestmark = pytest.mark.slow
+"""Tests of what the tests stand on."""
+
 HI = [{"role": "user", "content": "Hi there, twenty five."}]
 CHAT = {"model": "m", "messages": HI}
 RESPONSES = {"model": "m", "input": HI, "reasoning": {"summary": "auto"}, "include": ["reasoning.encrypted_content"]}

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
+import time
 
 import pytest
 
-from test_scripts.kills import kill_runs, options_of, problem, rows
+from test_scripts.kills import kill_runs, options_of, problem
 from test_scripts.model_server import serving
 
 PRICES = {"input": 1000, "cached_input": 100, "cache_write": 1250, "output": 4000, "reasoning": 5000}
@@ -105,7 +108,8 @@ def test_a_cap_ends_a_run(folder, codegen):
 @pytest.mark.parametrize(
     ("flags", "entry", "words"),
     [(["--max-cost-usd", 5], {"prices": None}, "prices"), (["--max-cost-usd", 5], {}, "--max-tokens"),
-     (["--max-cost-usd", 0, "--max-tokens", 9], {}, "must be more than 0"), (["--pilot", 1, "--estimate"], {}, "--pilot"),
+     (["--max-cost-usd", 0, "--max-tokens", 9], {}, "must be more than 0"),
+     (["--pilot", 1, "--estimate"], {}, "--pilot"),
      (["--batch"], {"provider": "ollama"}, "no batches")],
 )  # fmt: skip
 def test_what_can_not_be_kept_is_refused(folder, codegen, flags, entry, words):
@@ -156,8 +160,8 @@ BATCHED = ["--batch", "--batch-settle", "0.3", "--batch-poll", "0.3"]
 def killed_in_batches(*more, dialect="chat", runs=1):
     """Runs of batches that are killed between and within steps."""
     flags = [f"--flag={flag}" for flag in BATCHED]
-    words = f"--dialect {dialect} --runs {runs} --problems 12 --turns 3 --concurrent 12 --latency 1 --kills 3 --parallel 1".split()
-    return kill_runs(options_of([*words, *flags, *more]))
+    words = "--problems 8 --turns 2 --concurrent 8 --latency 1 --kills 2 --parallel 1".split()
+    return kill_runs(options_of(["--dialect", dialect, "--runs", str(runs), *words, *flags, *more]))
 
 
 def test_a_run_in_batches_that_is_killed():
@@ -173,8 +177,8 @@ def test_a_run_in_batches_that_is_killed():
 @pytest.mark.parametrize("dialect", ["chat", "responses", "messages"])
 def test_batches_with_every_fault(dialect):
     """The same with answers to submits lost, downloads cut, batches that expire and are cancelled, lines that fail."""
-    faults = [f"--server=batch_random_fault={name}=0.15" for name in
-              ("upload_lost", "submit_lost", "submit_500", "poll_500", "cut", "cut_reset", "expired", "cancelled")]  # fmt: skip
+    names = ("upload_lost", "submit_lost", "submit_500", "poll_500", "cut", "cut_reset", "expired", "cancelled")
+    faults = [f"--server=batch_random_fault={name}=0.15" for name in names]
     lines = ["--server=batch_random_line_fault=server_error=0.1"]
     found = killed_in_batches("--server=batch_delay=0.5", *faults, *lines, dialect=dialect, runs=2)
     assert [
@@ -187,10 +191,6 @@ def test_without_the_flag_batches_are_still_waited_for(folder, codegen):
     with serving(problems=folder / "in.jsonl", solve_at_turn=1, batch_delay=4) as server:
         registry(folder, server)
         command = [*COMMAND, *BATCHED]
-        import subprocess
-        import sys
-        import time
-
         with subprocess.Popen([sys.executable, "-m", "code_generation", *command], cwd=folder) as process:
             while not server.seen(brief=True)["batches_created"]:
                 time.sleep(0.05)

@@ -35,7 +35,7 @@ def comparable(found: list[dict]) -> list[str]:
 
 def test_a_run_that_is_killed_and_killed():
     """However a run is killed, its rows are those of an undisturbed one, and no recorded answer is bought again."""
-    small = "--runs 1 --problems 10 --turns 4 --concurrent 5 --latency 0.4 --kills 2 --parallel 1".split()
+    small = "--runs 1 --problems 8 --turns 3 --concurrent 8 --latency 0.4 --kills 2 --parallel 1".split()
     (found,) = kill_runs(options_of(small))
     assert (found.status, found.same_rows, found.recorded_twice, found.left) == (0, True, 0, 0)
     assert found.kills and found.bought_twice <= 3 * found.kills

@@ -19,7 +19,7 @@ little beside the time of an answer."""
 START_PER_S = 20.0
 FASTEST = math.log(2)
 """Growth in a second, as a logarithm: at most a doubling."""
-UNSEEN = 0.35
+UNSEEN = 0.25
 """Growth, as a logarithm, that may go on before its effect is seen, once there was a limit."""
 HEADER_SHARE = 0.995
 """Part of a stated limit that is used: clocks and networks are not even."""
@@ -29,6 +29,8 @@ STATED = HAZARD / 50
 SURE_AT_START, SURE_STATED, SURE = 0.998, 0.995, 0.92
 """How likely the limit must be exceeded for a cut: at the start, against what the service states, and else: a rate that
 is a little too high costs little, one that is far too low costs the run."""
+SUSPECTED_S = 1.5
+"""At the start, it is also enough to be as sure as later for so many seconds."""
 SURE_CLEAN, SURER = 0.6, 25.0
 """Where nothing is refused at random, the first refusals mean it; surer by so much with the background."""
 UNDERSHOOT = 0.9926
@@ -107,7 +109,7 @@ class RateController:
         self._starting = True
         self._limited = False
         self._exceeded = self._ahead = self._quiet_s = 0.0
-        self._at = self._first_at = math.nan
+        self._at = self._first_at = self._suspected_at = math.nan
         self._looked_at = self._forgot_at = self._dipped_at = -math.inf
 
     @property
@@ -265,9 +267,11 @@ class RateController:
             return
         self._exceeded = belief.exceeded(self.rate)
         self._ahead = belief.exceeded(AHEAD * self.rate)
-        if self._exceeded > self._sure:
+        if self._exceeded < SURE:
+            self._suspected_at = now
+        if self._exceeded > self._sure or (self._starting and now - self._suspected_at > SUSPECTED_S):
             self._cut(flow)
-        elif belief.background > DOUBTFUL and not self._starting and now - self._dipped_at > DIP_EVERY_S:
+        elif belief.background > DOUBTFUL and now - self._dipped_at > DIP_EVERY_S:
             self._dipped_at = now
             self.rate *= DIP
 

@@ -30,7 +30,7 @@ CHANGE_PER_S = 0.00033
 """How likely the background is another one."""
 MOST_CALLS = 12
 
-LEAD, MOST_LEAD = 3.0, 8.0
+LEAD, MOST_LEAD = 5.0, 10.0
 """By how much one belief has to foresee better than the other to be believed; more than the second is forgotten."""
 FAR = 6
 """Cells by which the rate may be off its place in the grid."""
