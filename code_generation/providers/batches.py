@@ -19,9 +19,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from code_generation.errors import Hopeless, ProviderError, RequestRejected, Stopping
-from code_generation.jsonl import encode
+from code_generation.jsonl import encode, print_error
 from code_generation.literals import shorten
-from code_generation.providers.batch_apis import split
+from code_generation.providers.batch_apis import BatchLost, split
 from code_generation.providers.canary import Canary
 from code_generation.providers.dialect import Answer
 from code_generation.providers.journaled import entry_of, place_of
@@ -67,14 +67,20 @@ class _Waiting:
     question: Question
     answer: asyncio.Future[Answer]
     held: Reservation | None = None
-    failures: int = 0
+    failed: bool = False
+    """The service said that its line failed."""
     body: dict[str, JsonValue] = field(default_factory=dict)
     """As it was submitted last."""
     changed: dict[str, str] = field(default_factory=dict)
 
 
 class _GivenBack(Exception):
-    """The batch of an earlier session has no answer: it is bought anew."""
+    """The batch has no answer for it: it is asked anew."""
+
+    def __init__(self, *, billed: bool, late: bool) -> None:
+        """`billed`: it may have been answered all the same; `late`: asked online this time."""
+        super().__init__()
+        self.billed, self.late = billed, late
 
 
 class BatchService:
@@ -109,30 +115,36 @@ class BatchService:
     async def ask(self, question: Question) -> Answer:
         """One answer; see `protocols.Provider.complete` for what it raises."""
         self._begin()
-        if self._stopped is not None:
-            raise self._stopped
-        waiting = _Waiting(question, asyncio.get_running_loop().create_future())
+        for _ in range(self._max_retries + 1):
+            if self._stopped is not None:
+                raise self._stopped
+            try:
+                return await self._ask_once(_Waiting(question, asyncio.get_running_loop().create_future()))
+            except _GivenBack as back:
+                if back.late:
+                    return await self._online.ask(question)
+        msg = f"{self._max_retries + 1} batches came back without an answer for it"
+        raise ProviderError(msg, kind="batch_line")
+
+    async def _ask_once(self, waiting: _Waiting) -> Answer:
+        question = waiting.question
         if question.key in self._outstanding:  # an earlier session set its cost aside
             self._outstanding[question.key] = waiting
-            with suppress(_GivenBack):
-                return await waiting.answer
-            waiting = _Waiting(question, asyncio.get_running_loop().create_future())
+            return await waiting.answer
         if not self._pace.submit:
             return await self._online.ask(question)
-        return await self._buy(waiting)
-
-    async def _buy(self, waiting: _Waiting) -> Answer:
-        question = waiting.question
         held = waiting.held = await self._budget.reserve(question.request, question.key)
         try:
             self._line_up(waiting)
-            answer = await waiting.answer
+            question.held = held
+            return await waiting.answer
+        except _GivenBack as back:
+            held.lose() if back.billed else held.release()
+            raise
         except BaseException as e:
             if not (held.sent and isinstance(e, Stopping | asyncio.CancelledError)):
                 held.fail(e)  # else the batch goes on at the service, and what is set aside for it stays written down
             raise
-        question.held = question.held or held
-        return answer
 
     def _begin(self) -> None:
         """Take up what an earlier session left, and wait for questions."""
@@ -141,7 +153,7 @@ class BatchService:
         self._begun = True
         for batch in self._ledger.open_batches:
             self._outstanding |= dict.fromkeys(batch.lines)
-            self._start(self._see_through(batch))
+            self._start(self._take_up(batch))
         self._start(self._gather())
 
     def _start(self, work: Coroutine[Any, Any, None]) -> None:
@@ -190,12 +202,22 @@ class BatchService:
                 waiting.held.sent = True
         batch = self._ledger.plan({key: place_of(w.question.request) for key, w in lines.items()})
         self._outstanding |= lines
-        await self._see_through(batch)
+        if await self._make(batch, [(key, w.body) for key, w in lines.items()]):
+            await self._see_through(batch)
+
+    async def _take_up(self, batch: Batch) -> None:
+        """A batch of an earlier session: it is never submitted again, whatever is known of it."""
+        if batch.batch_id is None and not await self._looked_for(batch):
+            self._give_back(batch, "dropped")
+            return
+        try:
+            await self._see_through(batch)
+        except BatchLost as e:
+            print_error(f"{e}; what it held is asked again, and counts as paid")
+            self._give_back(batch, "dropped", billed=True)
 
     async def _see_through(self, batch: Batch) -> None:
-        """From wherever it stands to its end."""
-        if batch.batch_id is None and not await self._make_sure_it_exists(batch):
-            return
+        """From its submission to its end."""
         state = await self._wait_for_end(batch)
         error = None
         if state.reason.startswith("failed"):
@@ -204,17 +226,15 @@ class BatchService:
             await asyncio.sleep(self._pace.poll_s)  # the same again at once would fail the same way
         else:
             await self._collect(batch)
-        self._give_back(batch, "ended", error, reason=state.reason, answers=len(batch.answered))
+        billed = state.reason == "completed"
+        self._give_back(batch, "ended", error, billed=billed, reason=state.reason, answers=len(batch.answered))
 
-    async def _make_sure_it_exists(self, batch: Batch) -> bool:
-        """Submit it, or find it where it was submitted already; False where it was neither, and its lines are free."""
-        if not all(self._outstanding.get(key) for key in batch.lines):  # an earlier session's
-            return await self._find(batch)
-        bodies = [(key, w.body) for key in batch.lines if (w := self._outstanding[key])]
+    async def _make(self, batch: Batch, lines: list[tuple[str, dict[str, JsonValue]]]) -> bool:
+        """Submit it, or find it where its submission was not answered; False where it does not exist."""
         error: ProviderError | None = None
         for failures in range(self._max_retries + 1):
             try:
-                batch_id = await self._api.submit(batch.tag, bodies, lambda what, i: self._note(batch, what, i))
+                batch_id = await self._api.submit(batch.tag, lines, lambda what, i: self._note(batch, what, i))
             except ProviderError as e:
                 error = e
                 self._failed(batch, e)
@@ -229,19 +249,13 @@ class BatchService:
         self._give_back(batch, "dropped", error)
         return False
 
-    async def _find(self, batch: Batch) -> bool:
-        if await self._looked_for(batch):
-            return True
-        self._give_back(batch, "dropped", None)
-        return False
-
     async def _looked_for(self, batch: Batch) -> bool:
         """Whether the service has it after all."""
         if self._api.uploads and batch.file_id is None:  # no batch is made before its file is there
             return False
-        wait_s = 1.0
+        wait_s, until = 1.0, time.monotonic() + LISTED_WITHIN_S
         while True:
-            last = time.time() - batch.planned_at > LISTED_WITHIN_S
+            last = time.monotonic() > until
             try:
                 found = await self._api.find(
                     batch.tag,
@@ -345,47 +359,37 @@ class BatchService:
         )
 
     def _note_line(self, waiting: _Waiting | None, error: ProviderError) -> None:
+        """A line that failed is given back with its batch, unless asking again is no use."""
         if waiting is None:
             return
         self._monitor.note_failure(waiting.question.request, error)
-        waiting.failures += 1
+        waiting.failed = True
         learnt = isinstance(error, RequestRejected) and self.service.learn(error, waiting.body)
-        hopeless = not error.retryable and not learnt
-        if (hopeless or waiting.failures > self._max_retries) and not waiting.answer.done():
+        if not error.retryable and not learnt and not waiting.answer.done():
             self._outstanding.pop(waiting.question.key, None)
-            error.unbilled = True  # no service bills a line without an answer
+            error.unbilled = True  # no service bills a line that it says failed
             waiting.answer.set_exception(error)
 
-    def _give_back(self, batch: Batch, event: str, error: ProviderError | None, **facts: JsonValue) -> None:
-        """Close the batch; the questions that it has not answered are asked again, online where patience is over."""
+    def _give_back(
+        self, batch: Batch, event: str, error: ProviderError | None = None, *, billed: bool = False, **facts: JsonValue
+    ) -> None:
+        """Close the batch; the questions that it has not answered are asked again, online where patience is over.
+
+        `billed`: a line without a word may have been answered.
+        """
         late = self._pace.patience_s is not None and time.time() - batch.planned_at > self._pace.patience_s
         left = {key: self._outstanding.pop(key, None) for key in batch.lines if key not in batch.answered}
         self._ledger.note(batch, event, **facts)
         for key, waiting in left.items():
-            if waiting is None or waiting.held is None:
-                self._budget.settle_earlier(key, 0.0)  # no service bills a line without an answer
+            lost = billed and not (waiting and waiting.failed)
+            if (waiting is None or waiting.held is None) and not lost:
+                self._budget.settle_earlier(key, 0.0)
             if waiting is None or waiting.answer.done():
                 continue
-            if waiting.held is None:
-                waiting.answer.set_exception(_GivenBack())
-            elif error is not None:
+            if error is not None and waiting.held is not None:
                 waiting.answer.set_exception(error)
-            elif late or not self._pace.submit:
-                self._start(self._ask_online(waiting))
             else:
-                self._line_up(waiting)
-
-    async def _ask_online(self, waiting: _Waiting) -> None:
-        if waiting.held is not None:
-            waiting.held.release()
-        try:
-            answer = await self._online.ask(waiting.question)
-        except ProviderError as e:
-            if not waiting.answer.done():
-                waiting.answer.set_exception(e)
-            return
-        if not waiting.answer.done():
-            waiting.answer.set_result(answer)
+                waiting.answer.set_exception(_GivenBack(billed=lost, late=late))
 
     def _body_of(self, waiting: _Waiting) -> dict[str, JsonValue]:
         waiting.body, waiting.changed = self.service.whole_body(waiting.question.request)
