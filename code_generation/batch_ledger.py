@@ -84,6 +84,15 @@ class BatchLedger:
             case "ended" | "dropped":
                 batch.ended, batch.lines = True, {}
 
+    @classmethod
+    def count_open(cls, path: Path) -> int:
+        """How many batches of a file have not ended."""
+        ledger = cls(path)
+        try:
+            return len(ledger.open_batches)
+        finally:
+            ledger.close()
+
     @property
     def open_batches(self) -> list[Batch]:
         """Those that have not ended, oldest first."""

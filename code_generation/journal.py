@@ -78,7 +78,7 @@ def scan(path: Path) -> Iterator[Line | DataError]:
             number += 1
             head = HEAD.match(text, start)
             size = int(head[1]) if head else 0
-            if head and text[start + size - 1 : start + size] == b"\n":
+            if head and size and text[start + size - 1 : start + size] == b"\n":
                 yield Line(start, size, head[2].decode("ascii"))
                 start += size
                 continue

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections import Counter
 from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from code_generation.errors import ConfigError, DataError, ProviderError
@@ -19,7 +20,6 @@ from code_generation.tables import resolve
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from code_generation.models import Completion
 
@@ -143,7 +143,8 @@ def _finished(out: Path) -> set[tuple[str, int]]:
     out = out.with_name(out.name.replace(".journal.jsonl", ".jsonl"))
     unsolved = unsolved_path(out)
     with suppress(OSError, ValueError, LookupError, TypeError):
-        unsolved = out.parent / decode(run_manifest_path(out).read_bytes())["files"]["unsolved"]
+        named = Path(decode(run_manifest_path(out).read_bytes())["files"]["unsolved"])
+        unsolved = named if named.exists() else out.parent / named.name
     return {(row.problem_id, row.sample_index) for path in (out, unsolved) for row in read_finished(path)}
 
 

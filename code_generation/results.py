@@ -80,7 +80,7 @@ def _facts_at_sight(text: mmap.mmap, start: int, end: int) -> Facts | None:
     after = text.find(_AFTER, place, end) if place >= 0 else -1
     if front is None or after < 0 or text[end - 1 : end] != b"}":
         return None
-    return _facts(front[1].decode("ascii"), _metadata(text[place + len(_METADATA) - 1 : after]))
+    return _facts(front[1].decode("utf-8", "surrogatepass"), _metadata(text[place + len(_METADATA) - 1 : after]))
 
 
 @lru_cache(maxsize=256)

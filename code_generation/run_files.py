@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from code_generation.batch_ledger import BatchLedger, ledger_path
+from code_generation.errors import ConfigError
 from code_generation.event_log import EventLog, log_path
 from code_generation.group_commit import GroupWriter
 from code_generation.journal import Journal, journal_path
@@ -64,6 +65,12 @@ class RunPaths:
         Raises:
             ConfigError: another run has it.
         """
+        ledger = ledger_path(self.results)
+        if ledger.exists() and (n := BatchLedger.count_open(ledger)):
+            msg = (
+                f"{n} batches are under way at the provider: run without --force to collect them, or move {ledger} away"
+            )
+            raise ConfigError(msg)
         with JsonlWriter(self.results), JsonlWriter(self.unsolved):  # not under the hands of another run
             for path in self.written().values():
                 if backup := keep_backup(path):

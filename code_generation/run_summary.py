@@ -108,8 +108,8 @@ class RunSummary:
         if self.failures:
             parts.append(f"{self.failures.total()} errors")
         if self.tokens:
-            cached = f" ({self.cached_tokens / self.input_tokens:.0%} of the input from a cache)"
-            parts.append(f"{self.tokens:,} tokens{cached if self.cached_tokens else ''}")
+            share = self.cached_tokens / self.input_tokens if self.input_tokens else 0.0
+            parts.append(f"{self.tokens:,} tokens" + (f" ({share:.0%} of the input from a cache)" if share else ""))
         if self.cost_usd:
             each = f", {dollars(self.cost_usd / self.verified)} a verified row" if self.verified else ""
             unknown = f" and {self.unknown_costs} rows of unknown cost" if self.unknown_costs else ""

@@ -127,6 +127,9 @@ async def scrape(
             return await solve_one(problem, sample_index)
         except CodeGenerationError as e:
             return Failed(problem.problem_id, sample_index, e)
+        except Exception as e:  # noqa: BLE001 - a fault of ours in one conversation must not end the others
+            fault = CodeGenerationError(f"a fault of this program, please report it: {type(e).__name__}: {e}")
+            return Failed(problem.problem_id, sample_index, fault)
 
     waiting = iter(problems)
     running: set[asyncio.Task[GenerationResult | Failed]] = set()

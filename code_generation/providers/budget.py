@@ -35,13 +35,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from code_generation.config import Prices
-    from code_generation.models import JsonValue, Request
+    from code_generation.models import JsonValue, Request, Usage
     from code_generation.providers.endpoints import ModelChoice
     from code_generation.spending import SpendingLog
-
-
-ENOUGH, MARGIN = 10, 1.25
-"""Conversations after which the densest of them, tokens for a byte, tells with this margin what others hold at most."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -149,7 +145,8 @@ class Budget:
         self._problem_set_aside, self._under_way = Counter[str](), Counter[str]()
         self._waiting = deque[_Waiting]()
         self._over: Stopping | None = None
-        self._seen, self._densest = 0, 0.0
+        self._counted: dict[tuple[str, int], tuple[int, int]] = {}
+        """Messages of each conversation whose tokens the service has counted, and how many with their answer."""
         self._extra_bytes = len(encode(dict(parameters))) if parameters else 0
         self.unknown = log.unknown if log else 0  # calls of which nobody knows even an upper bound
 
@@ -191,20 +188,20 @@ class Budget:
         return worst_case(self._most_read(request, most), most, self._prices, batch=self._batch)
 
     def _most_read(self, request: Request, most: int) -> int:
-        size = self._extra_bytes + size_of(request.messages, most)
-        surely = most_read(size, len(request.messages))
-        if self._seen < ENOUGH:
+        messages = request.messages
+        surely = most_read(self._extra_bytes + size_of(messages, most), len(messages))
+        known, tokens = self._counted.get((request.problem_id, request.sample_index), (0, 0))
+        if not known:
             return surely
-        return min(surely, math.ceil(MARGIN * self._densest * size) + PER_MESSAGE * len(request.messages))
+        new = messages[known + 1 :]  # what was counted, and its answer, are known
+        return min(surely, tokens + size_of(new, most) + PER_MESSAGE * (len(new) + 2))
 
-    def learn(self, request: Request, input_tokens: int | None) -> None:
-        """How many tokens the service has counted in a conversation: from some of them on, the densest so far, and a
-        margin, is what the next ones are taken to hold at most.
-        """
-        if self._capped and input_tokens is not None:
-            self._seen += 1
-            size = self._extra_bytes + size_of(request.messages, 0)
-            self._densest = max(self._densest, input_tokens / max(size, 1))
+    def learn(self, request: Request, usage: Usage) -> None:
+        """How many tokens the service has counted in a conversation: its next turn holds them, and what is new."""
+        read, written = usage.input_tokens, usage.output_tokens
+        if self._capped and read and written is not None:
+            conversation = request.problem_id, request.sample_index
+            self._counted[conversation] = len(request.messages), read + written
 
     async def reserve(self, request: Request, key: str = "") -> Reservation:
         """Set aside what a call can cost at most, first come, first served; waits while calls under way may give room.

@@ -9,7 +9,9 @@ from code_generation.errors import ProviderError
 from code_generation.journal import now, request_key
 from code_generation.pricing import with_cost
 from code_generation.providers.dialect import Answer
+from code_generation.providers.endpoints import DIALECTS
 from code_generation.spans import span
+from code_generation.tables import resolve
 
 if TYPE_CHECKING:
     from code_generation.config import Prices
@@ -85,11 +87,11 @@ class JournaledProvider:
         with span("asking"):
             question, answer = await self._answer(request)
         try:
-            completion = with_cost(self._dialect.read(answer), self._prices, batch=answer.batch)
+            completion = with_cost(self._dialect_of(answer).read(answer), self._prices, batch=answer.batch)
             if question.held is None:
                 self._budget.settle_earlier(question.key, completion.cost_usd)
             question.settle(completion.cost_usd)
-            self._budget.learn(request, completion.usage.input_tokens)
+            self._budget.learn(request, completion.usage)
         finally:
             question.settle(None)  # what can't be read may have cost anything
         self.monitor.note_answer(request, completion, replayed=question.replayed)
@@ -116,6 +118,13 @@ class JournaledProvider:
             del self._under_way[key]
             asked.cancel()
         return question, answer
+
+    def _dialect_of(self, answer: Answer) -> Dialect:
+        """An answer of an earlier session may be in another dialect than is spoken now."""
+        if answer.dialect == self._dialect.name:
+            return self._dialect
+        spoken: Dialect = resolve("dialect", answer.dialect, DIALECTS)
+        return spoken
 
     def stop(self) -> None:
         """Ask nothing any more; see `protocols.Provider.stop`."""

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 BIN_S = 0.1
 """Seconds of sending that are looked at as one."""
-FLOW_S, MOST_FLOW_S, FLOW_CALLS = 0.4, 30.0, 8
+FLOW_S, MOST_FLOW_S, FLOW_CALLS = 1.0, 30.0, 8
 """What gets through is measured over a second, or over as many as so many calls take."""
 AVERAGE_S = 0.5
 """The least time that a mean rate of sending is taken over."""

@@ -38,11 +38,15 @@ def text(value: JsonValue) -> str:
     return value if isinstance(value, str) else ""
 
 
+MOST = 10**12
+"""Tokens, or dollars, of an answer: more is a mistake of who says so."""
+
+
 def count(value: JsonValue) -> int | None:
     """A number of tokens; None for anything that is none."""
     if isinstance(value, float):
         value = int(value) if math.isfinite(value) else None
-    return value if type(value) is int and value >= 0 else None
+    return value if type(value) is int and 0 <= value <= MOST else None
 
 
 def total(*counts: int | None) -> int | None:
@@ -69,7 +73,7 @@ def _dollars(value: JsonValue) -> float | None:
         cost = float(value)
     except OverflowError:
         return None
-    return cost if math.isfinite(cost) and cost >= 0 else None
+    return cost if math.isfinite(cost) and 0 <= cost <= MOST else None
 
 
 def sendable(value: Any) -> Any:

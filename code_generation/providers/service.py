@@ -101,7 +101,7 @@ class Service:
         try:
             async with asyncio.timeout(self._timeout_s):
                 response = await self.connection.send("post", self.dialect.path, content=content)
-                status, answered = await self._read(response)
+                status, answered = await self._understood(response)
             headers = response.headers
             answer = Answer(
                 dialect=self.dialect.name,
@@ -109,7 +109,8 @@ class Service:
                 body=answered,
                 latency_s=time.monotonic() - started,
                 status=status,
-                request_id=headers.get("x-request-id") or headers.get("request-id"),
+                request_id=self.connection.masked(headers.get("x-request-id") or headers.get("request-id") or "")
+                or None,
                 changed=changed,
                 headers=headers,
             )
@@ -122,6 +123,14 @@ class Service:
             if response is not None:
                 await response.release()
         return answer
+
+    async def _understood(self, response: Response) -> tuple[int, JsonValue]:
+        """`_read`; what our own code can't make sense of is an error of the service's answer, not of the run."""
+        try:
+            return await self._read(response)
+        except (ArithmeticError, LookupError, RecursionError, TypeError, ValueError, AttributeError) as e:
+            msg = f"{self.connection.address} sent something that can't be read: {type(e).__name__}"
+            raise ProviderError(msg, kind="garbled") from None
 
     async def _read(self, response: Response) -> tuple[int, JsonValue]:
         """Status and object of an answer.
@@ -180,10 +189,11 @@ def read_object(raw: bytes, connection: Connection) -> JsonValue:
     Raises:
         ProviderError: it is none, for want of everything (kind `empty`), of its end (`truncated`) or of sense.
     """
-    try:
-        return decode(raw)
-    except ValueError:
-        pass
+    for text in (raw, raw.decode("utf-8-sig", "replace")):  # a broken byte is no reason to buy an answer again
+        try:
+            return decode(text)
+        except ValueError:
+            continue
     text = raw.strip()
     if not text:
         raise ProviderError(f"{connection.address} answered nothing at all", kind="empty")
