@@ -285,6 +285,10 @@ class JsonlWriter:
         if end != size and _is_whole(os.pread(self._fd, size - end, end)):
             os.write(self._fd, b"\n")
             return 0
+        if end != size and os.pread(self._fd, 1, end) not in _TORN:
+            self.close()
+            msg = f"{self.path} ends in something that is no part of a row, so nothing is appended; choose another file"
+            raise ConfigError(msg)
         os.ftruncate(self._fd, end)
         return size - end
 
@@ -349,6 +353,10 @@ class JsonlWriter:
     def __exit__(self, *exc: object) -> None:
         """Close."""
         self.close()
+
+
+_TORN = (b"{", b"\0")
+"""How what a kill, or a power cut, leaves of a row begins; anything else is somebody's text."""
 
 
 def _open_alone(path: Path) -> int:

@@ -173,6 +173,16 @@ def test_a_writer_cuts_a_torn_line(tmp_path, before, kept, cut):
     assert kept + b'{"a": 3}\n' == path.read_bytes()
 
 
+@pytest.mark.parametrize("text", [b"notes without an end", b'{"a": 1}\nmore notes'])
+def test_what_is_no_row_is_not_cut(tmp_path, text):
+    """Somebody's text without a newline at its end is refused, and stays as it is."""
+    path = tmp_path / "notes.txt"
+    path.write_bytes(text)
+    with pytest.raises(ConfigError, match="no part of a row"):
+        JsonlWriter(path)
+    assert path.read_bytes() == text
+
+
 def test_a_row_is_there_when_append_returns(tmp_path):
     """Another reader sees a row at once, not when the file is closed."""
     path = tmp_path / "new" / "a.jsonl"

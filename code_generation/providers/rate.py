@@ -43,7 +43,6 @@ STEEP, STEEPNESS = 1.5, 2.6
 """Growth in a second where no limit is ahead, as a logarithm, and how steeply it falls with how likely one is."""
 CREEP_PER_S, CREEP_DOUBLES_S = 0.0043, 2.8
 """Growth in a second past what is believed to be the limit, and seconds in which it doubles."""
-NEAR, PLATEAU_S, CASCADE_S = 0.95, 20.0, 1.0
 LEAST_PER_S = 0.01
 MOST_STEP_S = 0.25
 """Growth at a time: who has slept has not waited."""
@@ -110,7 +109,6 @@ class RateController:
         self._starting = True
         self._limited = False
         self._exceeded = self._ahead = self._quiet_s = 0.0
-        self._plateau = math.inf
         self._at = self._first_at = self._suspected_at = math.nan
         self._looked_at = self._forgot_at = self._dipped_at = -math.inf
 
@@ -237,8 +235,6 @@ class RateController:
         self._quiet_s += seconds
         creep = CREEP_PER_S * 2 ** min(self._quiet_s / CREEP_DOUBLES_S, 10)
         free = STEEP * (1 - self._ahead) ** STEEPNESS
-        if self.rate > NEAR * self._plateau and self._quiet_s < PLATEAU_S:
-            free = 0.0
         most = FASTEST if self._starting else min(FASTEST, UNSEEN / (self._record.settled_s + BIN_S))
         self.rate *= math.exp(seconds * min(most, max(creep, free)))
         self._limit_rate()
@@ -289,7 +285,6 @@ class RateController:
 
     def _cut(self, flow: float) -> None:
         """Go back to the limit, where `flow` calls a second got through lately."""
-        self._plateau = max(flow, self._plateau) if self._quiet_s < CASCADE_S and not self._starting else flow
         self._starting = False
         self._quiet_s = 0.0
         limit = max(UNDERSHOOT * self._beliefs.believed.limit_below(self.rate), KEEP * flow, LEAST_PER_S)
