@@ -545,3 +545,21 @@ def test_an_answer_that_turns_up_later(tmp_path):
         assert SpendingLog(path).spent * 1e-12 == pytest.approx(2 * WORST + 0.0003)
 
     run(main())
+
+
+def test_a_further_turn_is_known_better():
+    """Of a conversation that the service has counted, the next turn can hold those tokens and the bytes that are new;
+    another conversation, whatever it holds, is bounded by its bytes.
+    """
+
+    async def main():
+        budget = Budget(1000, None, PRICES)
+        opening = request("a", size=5)
+        before = budget.worst_of(opening)
+        budget.learn(opening, Usage(input_tokens=20, output_tokens=30))
+        answer, more = Message(role="assistant", content="y" * 5000), Message(role="user", content="x" * 10)
+        turn = Request(messages=[*opening.messages, answer, more], sampling=opening.sampling, problem_id="a", turn=1)
+        assert budget.worst_of(turn) == pytest.approx((50 + 10 + 3 * 16 + 100 * 10) / 1e6)
+        assert budget.worst_of(request("b", size=5)) == before
+
+    run(main())

@@ -200,3 +200,22 @@ def test_without_the_flag_batches_are_still_waited_for(folder, codegen):
         seen = server.seen(brief=True)
     assert (done.returncode, len(results(folder))) == (0, 8)
     assert (seen["batches_created"], seen["bought"], seen["bought_twice"]) == (1, 16, 0)
+
+
+def test_a_lost_submission_and_a_kill(folder, codegen):
+    """A batch whose id was never told, and whose run was killed then, is found again and not submitted a second time;
+    --force is refused while it is under way.
+    """
+    with serving(problems=folder / "in.jsonl", mode="right", batch_delay=3, batch_fault=["submit_lost"]) as server:
+        registry(folder, server)
+        command = [sys.executable, "-m", "code_generation", *COMMAND, *BATCHED]
+        with subprocess.Popen(command, cwd=folder) as process:
+            while not server.seen(brief=True)["batches_created"]:
+                time.sleep(0.01)
+            process.kill()
+        refused = codegen(*COMMAND, *BATCHED, "--force")
+        done = codegen(*COMMAND, *BATCHED)
+        seen = server.seen(brief=True)
+    assert (refused.returncode, "1 batches are under way" in refused.stderr) == (2, True)
+    assert (done.returncode, len(results(folder))) == (0, 8)
+    assert (seen["batches_created"], seen["lines_submitted_twice"], seen["bought"]) == (1, 0, 8)

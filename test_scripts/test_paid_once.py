@@ -224,3 +224,15 @@ def test_a_quota_that_runs_out_keeps_what_is_there(folder, codegen):
     assert (done.returncode, stopped.returncode, again.returncode) == (0, 2, 0)
     assert "quota" in stopped.stderr
     assert (bought, seen["bought"], seen["bought_twice"], len(rows(folder))) == (4, 12, 0, 6)
+
+
+@pytest.mark.slow
+def test_answers_are_read_in_the_dialect_that_they_are_in(folder, codegen):
+    """A run that goes on in another dialect finds the answers of the old one, and understands them."""
+    command = ["scrape", "in.jsonl", "out.jsonl", "--model", "m", "--limit", 2]
+    with serving(problems=folder / "in.jsonl", mode="right") as server:
+        codegen(*command, "--base-url", server.url)
+        (folder / "out.jsonl").unlink()
+        done = codegen(*command, "--base-url", server.url, "--dialect", "messages")
+        assert (done.returncode, server.seen()["requests"]) == (0, 2)
+    assert [row["verified"] for row in rows(folder)] == [True, True]

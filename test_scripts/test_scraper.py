@@ -8,6 +8,7 @@ import json
 
 import pytest
 
+from code_generation import scraper
 from code_generation.errors import SandboxLost
 from code_generation.grader import TestExecutionGrader
 from code_generation.models import Grade, Outcome, Sampling
@@ -174,3 +175,20 @@ def test_compressed_problems_and_unknown_keys(tmp_path, codegen):
     codegen("scrape", "in.jsonl.gz", "out.jsonl", "--model", "scripted:reference")
     (row,) = read(tmp_path / "out.jsonl")
     assert (row["problem"]["origin"], row["problem"]["test_cases"][0]["note"]) == ({"page": 7}, "mine")
+
+
+def test_a_fault_of_ours_ends_its_conversation_alone():
+    """An exception that nobody thought of is a failure of its problem; the others go on."""
+
+    async def solve_one(problem, _sample_index):
+        if problem.problem_id == "bad":
+            raise ZeroDivisionError
+        return problem
+
+    async def run():
+        pairs = [(function_problem(problem_id=name), 0) for name in ("a", "bad", "c")]
+        return [r async for r in scraper.scrape(pairs, solve_one, max_concurrent=1)]
+
+    first, failed, last = asyncio.run(run())
+    assert (first.problem_id, last.problem_id) == ("a", "c")
+    assert "ZeroDivisionError" in str(failed.error)
