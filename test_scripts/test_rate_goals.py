@@ -33,7 +33,7 @@ def test_a_storm_without_headers(size, latency_s, refuses_at_once):
 @pytest.mark.parametrize("size", [TWENTY, HUNDRED])
 @pytest.mark.parametrize("tokens", [False, True])
 def test_a_storm_with_headers(size, tokens):
-    """A service that says its limit, in calls or in tokens, is asked as fast as it says, and refuses next to nothing."""
+    """A service that says its limit, in calls or in tokens, is asked as fast as that, and refuses hardly anything."""
     used, wasted = used_and_wasted(**size, burst=size["limit"], headers=True, tokens=tokens)
     assert used >= 0.95
     assert wasted <= 0.005
