@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from code_generation.executors import open_executor
 from code_generation.grader import TestExecutionGrader
@@ -19,6 +20,8 @@ from code_generation.models import CodeProblem, TestCase
 
 ROOT = Path(__file__).parents[1]
 SHARED = ROOT.parent / "shared"
+settings.register_profile("suite", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("suite")  # how long a draw takes says something about the machine only
 LOOPBACK = {"127.0.0.1", "::1", "localhost", ""}
 
 
