@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from code_generation.providers.rate import RateController
 from test_scripts.rate_simulation import Setting, share, simulate
 
 TWENTY, HUNDRED = {"limit": 20.0, "wanted": 64}, {"limit": 100.0, "wanted": 256}
@@ -50,3 +51,21 @@ def test_refusals_by_chance_are_no_limit():
     """Where nothing limits but 3 % of the calls are refused by chance, at least 0.8 of the possible is got."""
     used, _ = used_and_wasted(limit=None, kind="none", wanted=64, random_refused=0.03)
     assert used >= 0.8
+
+
+@pytest.mark.parametrize("retry_after_s", [1.0, 30.0])
+def test_after_a_long_time_in_which_nothing_got_through(retry_after_s):
+    """Ten minutes of refusals cost some dozens of calls, and the first success lets the others go within seconds."""
+    controller, now, calls = RateController(), 0.0, 0
+    while now < 600:
+        if (delay_s := controller.delay_s(now)) > 0:
+            now += delay_s
+            continue
+        calls += 1
+        controller.refused(controller.sent(now, 100), now + 0.1, retry_after_s)
+        now += 0.01
+    assert calls <= 200
+    while (delay_s := controller.delay_s(now)) > 0:
+        now += delay_s
+    controller.answered(controller.sent(now, 100), now + 0.1, 100)
+    assert controller.delay_s(now + 0.1) < 10

@@ -43,6 +43,8 @@ STEEP, STEEPNESS = 1.5, 2.6
 """Growth in a second where no limit is ahead, as a logarithm, and how steeply it falls with how likely one is."""
 CREEP_PER_S, CREEP_DOUBLES_S = 0.0043, 2.8
 """Growth in a second past what is believed to be the limit, and seconds in which it doubles."""
+RESUMED_PER_S = 1.0
+"""Least rate after a pause: a long time in which nothing got through says nothing about what comes after it."""
 LEAST_PER_S = 0.01
 MOST_STEP_S = 0.25
 """Growth at a time: who has slept has not waited."""
@@ -295,7 +297,7 @@ class RateController:
     def _resume(self, now: float) -> None:
         """Calls get through again: at the rate that was possible over all the time since the last pause."""
         mean = self._gate.open(now)
-        self.rate = min(max(mean, LEAST_PER_S), self._given, self._stated)
+        self.rate = min(max(mean, RESUMED_PER_S), self._given, self._stated)
         self._believe(now, Rivals(self.rate, known=KNOWN))
 
     def _believe(self, now: float, beliefs: Rivals) -> None:
