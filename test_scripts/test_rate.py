@@ -253,7 +253,7 @@ def test_calls_always_go_on(steps, rpm):
         if controller.delay_s(now) == 0:
             open_calls.append(controller.sent(now, 100 * number))
         if what == "hint":
-            controller.hint(now, requests_per_s=number or None, tokens_per_s=1000 * number or None)
+            controller.hint(now, requests_per_s=number + 0.1, tokens_per_s=1000 * number + 100)
         elif what == "hold":
             controller.hold(now, number)
         elif open_calls:

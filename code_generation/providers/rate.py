@@ -1,11 +1,14 @@
-"""How many calls a second may go: what rate headers state, else what the refusals (429) teach."""
+"""How many calls a second may go: what rate headers state, else what the refusals (429) teach.
+
+The constants were tuned in virtual time, over some thousand random settings (`test_scripts/rate_simulation.py`).
+"""
 
 from __future__ import annotations
 
 import math
 from typing import Literal
 
-from code_generation.providers.rate_belief import HAZARD, Rivals
+from code_generation.providers.rate_belief import Rivals
 from code_generation.providers.rate_gate import Gate
 from code_generation.providers.rate_record import BIN_S, SILENCE_S, Call, Record
 
@@ -17,35 +20,43 @@ FIRST_CALLS = 5
 lost of five is nothing, a handful of calls doesn't wait, and some dozens are on their way within two seconds, which is
 little beside the time of an answer."""
 START_PER_S = 20.0
+"""Calls a second that go until something is known."""
 FASTEST = math.log(2)
 """Growth in a second, as a logarithm: at most a doubling."""
 UNSEEN = 0.25
 """Growth, as a logarithm, that may go on before its effect is seen, once there was a limit."""
 HEADER_SHARE = 0.995
 """Part of a stated limit that is used: clocks and networks are not even."""
-STATED = HAZARD / 50
-"""How likely the limit is below the stated one, for each cell of the grid."""
+LEAST_STATED = 1e-3
+"""Calls or tokens a second; less is taken for no statement of a rate."""
+STATED_WRONGLY = 0.02
+"""How likely the limit is below the stated one."""
 
-SURE_AT_START, SURE_STATED, SURE = 0.998, 0.995, 0.92
+SURE_AT_START, SURE_STATED, SURE = 0.99, 0.995, 0.92
 """How likely the limit must be exceeded for a cut: at the start, against what the service states, and else: a rate that
 is a little too high costs little, one that is far too low costs the run."""
 SUSPECTED_S = 1.5
 """At the start, it is also enough to be as sure as later for so many seconds."""
 SURE_CLEAN, SURER = 0.6, 25.0
 """Where nothing is refused at random, the first refusals mean it; surer by so much with the background."""
-UNDERSHOOT = 0.9926
+UNDERSHOOT = 0.975
 """Part of the measured limit that is used after a cut."""
-KEEP = 0.67
+KEEP = 0.62
 """Part of what got through lately that a cut leaves at least: refusals come in clusters."""
 AHEAD = 1.15
 """Multiple of the rate up to which growth looks ahead for a limit."""
-STEEP, STEEPNESS = 1.5, 2.6
+STEEP, STEEPNESS = 1.5, 3.3
 """Growth in a second where no limit is ahead, as a logarithm, and how steeply it falls with how likely one is."""
-CREEP_PER_S, CREEP_DOUBLES_S = 0.0043, 2.8
+CREEP_PER_S, CREEP_DOUBLES_S = 0.004, 2.8
 """Growth in a second past what is believed to be the limit, and seconds in which it doubles."""
+NEAR, PLATEAU_S = 0.95, 12.0
+"""After a cut, growth creeps from this part of what got through then, for so many seconds."""
+CASCADE_S = 1.0
+"""Cuts that follow each other sooner are one."""
 RESUMED_PER_S = 1.0
 """Least rate after a pause: a long time in which nothing got through says nothing about what comes after it."""
-LEAST_PER_S = 0.01
+LEAST_PER_S = 0.05
+"""Calls a second that go in any case."""
 MOST_STEP_S = 0.25
 """Growth at a time: who has slept has not waited."""
 
@@ -53,12 +64,12 @@ DOUBTFUL, DIP, DIP_S, DIP_EVERY_S = 0.05, 0.7, 1.0, 8.0
 """A background above the first is tried now and then at a part of the rate: a limit would refuse less there."""
 
 KNOWN = 0.9
-"""How likely the mean rate between two such waits is the limit."""
+"""How likely the limit is what got through on average until nothing did any more."""
 
 CREDIT_S, TOKEN_CREDIT_S = 0.05, 0.5
 """Seconds of calls and of tokens that may be saved up."""
 TICK_S = 0.005
-"""Nobody is asked to come back sooner: several calls go at a time then."""
+"""Nobody is asked to come back sooner: at high rates several calls go at a time."""
 FORGET_S = 0.5
 """The passing of time is thought about once in so many seconds."""
 
@@ -111,6 +122,7 @@ class RateController:
         self._starting = True
         self._limited = False
         self._exceeded = self._ahead = self._quiet_s = 0.0
+        self._plateau = math.inf
         self._at = self._first_at = self._suspected_at = math.nan
         self._looked_at = self._forgot_at = self._dipped_at = -math.inf
 
@@ -155,8 +167,8 @@ class RateController:
         if math.isnan(self._first_at):
             self._first_at = self._gate.opened_at = now
             rate = math.inf  # the first wave goes faster than any rate
-        self._unit = self._unit or tokens
-        size = tokens / self._unit if tokens else 1.0
+        self._unit = self._unit or max(1.0, tokens)
+        size = max(1.0, tokens) / self._unit if tokens else 1.0
         self._charge(size, tokens)
         call = Call(now, self._record.add(now, math.inf if self._gate.tries else rate, size), size, tokens)
         if self._gate.tries:
@@ -203,14 +215,15 @@ class RateController:
     def hint(self, now: float, *, requests_per_s: float | None = None, tokens_per_s: float | None = None) -> None:
         """The service states limits; None: it doesn't say."""
         if tokens_per_s is not None:
-            self.tokens.change(min(self._tokens_given, HEADER_SHARE * tokens_per_s))
-        if requests_per_s is None or HEADER_SHARE * requests_per_s == self._stated:
+            self.tokens.change(min(self._tokens_given, max(LEAST_STATED, HEADER_SHARE * tokens_per_s)))
+        stated = None if requests_per_s is None else max(LEAST_STATED, HEADER_SHARE * requests_per_s)
+        if stated is None or stated == self._stated:
             return
-        self._stated = HEADER_SHARE * requests_per_s
+        self._stated = stated
         self.rate = min(self._stated, self._given)
         self._ceiling.change(self.rate)
         self._starting = False
-        self._believe(now, Rivals(self.rate, hazard=STATED))
+        self._believe(now, Rivals(self.rate, lower=STATED_WRONGLY))
 
     def _advance(self, now: float) -> None:
         """Time has passed."""
@@ -237,6 +250,8 @@ class RateController:
         self._quiet_s += seconds
         creep = CREEP_PER_S * 2 ** min(self._quiet_s / CREEP_DOUBLES_S, 10)
         free = STEEP * (1 - self._ahead) ** STEEPNESS
+        if self.rate > NEAR * self._plateau and self._quiet_s < PLATEAU_S:
+            free = 0.0  # a window that lets calls in by bursts makes the belief doubt itself
         most = FASTEST if self._starting else min(FASTEST, UNSEEN / (self._record.settled_s + BIN_S))
         self.rate *= math.exp(seconds * min(most, max(creep, free)))
         self._limit_rate()
@@ -271,7 +286,8 @@ class RateController:
         self._ahead = belief.exceeded(AHEAD * self.rate)
         if self._exceeded < SURE:
             self._suspected_at = now
-        if self._exceeded > self._sure or (self._starting and now - self._suspected_at > SUSPECTED_S):
+        suspected = self._starting and now - self._suspected_at > SUSPECTED_S
+        if (self._exceeded > self._sure or suspected) and self._record.refused:
             self._cut(flow)
         elif belief.background > DOUBTFUL and now - self._dipped_at > DIP_EVERY_S:
             self._dipped_at = now
@@ -287,6 +303,7 @@ class RateController:
 
     def _cut(self, flow: float) -> None:
         """Go back to the limit, where `flow` calls a second got through lately."""
+        self._plateau = max(flow, self._plateau) if self._quiet_s < CASCADE_S and not self._starting else flow
         self._starting = False
         self._quiet_s = 0.0
         limit = max(UNDERSHOOT * self._beliefs.believed.limit_below(self.rate), KEEP * flow, LEAST_PER_S)
@@ -297,8 +314,10 @@ class RateController:
     def _resume(self, now: float) -> None:
         """Calls get through again: at the rate that was possible over all the time since the last pause."""
         mean = self._gate.open(now)
-        self.rate = min(max(mean, RESUMED_PER_S), self._given, self._stated)
-        self._believe(now, Rivals(self.rate, known=KNOWN))
+        self._starting = mean is None
+        self.rate = min(START_PER_S if mean is None else max(mean, RESUMED_PER_S), self._given, self._stated)
+        self._believe(now, Rivals(self.rate, known=0.0 if mean is None else KNOWN))
+        self._credit = 1.0
 
     def _believe(self, now: float, beliefs: Rivals) -> None:
         """Start to learn anew."""

@@ -3,7 +3,8 @@
 The model: of calls that are sent at `r` a second to a service that lets `limit` a second pass and refuses a share
 `background` of all calls at any rate, `max(background, 1 - limit / r)` are refused. Both are unknown and are learnt
 together, so that refusals at random are told from a limit: they don't grow with the rate. Bayes' rule on a grid, with
-a limit that may wander and jump (a hidden Markov model).
+a limit that may wander and jump (a hidden Markov model). The constants were tuned in virtual time, over some thousand
+random settings (`test_scripts/rate_simulation.py`).
 """
 
 from __future__ import annotations
@@ -20,30 +21,40 @@ LIMITS = [math.exp(i * STEP) for i in range(CELLS)]
 BACKGROUNDS = (0.002, 0.01, 0.03, 0.06, 0.12, 0.25)
 PRIOR = (0.65, 0.15, 0.17, 0.0275, 0.002, 0.0005)
 """How likely each background is, before anything is known."""
-HAZARD = 0.0187
+HAZARD = 0.02
 """How likely the limit is in a cell, if it is not below."""
-WANDER_PER_S = 0.032
+LOWER = 0.1
+"""How likely it is below the rate, before anything is known: time alone must not make a rate suspect."""
+WANDER_PER_S = 0.03
 """How likely the limit moves by a cell in a second."""
-JUMP_PER_S = 0.013
+JUMP_PER_S = 0.015
 """How likely it moves anywhere."""
-CHANGE_PER_S = 0.00033
+CHANGE_PER_S = 0.0003
 """How likely the background is another one."""
 MOST_CALLS = 12
-
+"""Calls of one observation that count in full: of calls sent at about the same time, what becomes of them is alike."""
 LEAD, MOST_LEAD = 5.0, 10.0
 """By how much one belief has to foresee better than the other to be believed; more than the second is forgotten."""
 FAR = 6
 """Cells by which the rate may be off its place in the grid."""
 
 
+def _spread(lower: float) -> list[float]:
+    """How likely the limit is in each cell, where it is below the rate as likely as `lower`."""
+    above = [HAZARD * (1 - HAZARD) ** i for i in range(CELLS - BELOW - 1)]
+    return [lower / BELOW] * BELOW + [(1 - lower) * cell for cell in (*above, 1 - sum(above))]
+
+
+ANYWHERE = _spread(LOWER)
+
+
 class LimitBelief:
     """How likely each limit (calls a second) and each background (share of calls refused at random) is."""
 
-    def __init__(self, rate: float, *, hazard: float = HAZARD, known: float = 0.0) -> None:
-        """`known`: how likely the limit is about `rate`; the rest is spread above and below by `hazard` a cell."""
+    def __init__(self, rate: float, *, lower: float = LOWER, known: float = 0.0) -> None:
+        """`known`: how likely the limit is about `rate`; `lower`: how likely it is below, if it isn't there."""
         self._lowest = math.log(rate) - BELOW * STEP
-        cells = [(1 - known) * hazard * (1 - hazard) ** i for i in range(CELLS - 1)]
-        cells.append((1 - known) * (1 - hazard) ** (CELLS - 1))
+        cells = [(1 - known) * cell for cell in _spread(lower)]
         for i in range(BELOW, BELOW + 3):
             cells[i] += known / 3
         self._weights = [[prior * cell for cell in cells] for prior in PRIOR]
@@ -81,10 +92,12 @@ class LimitBelief:
         middle, side = stay * (1 - 2 * side), stay * side
         rows = []
         for prior, row in zip(PRIOR, self._weights, strict=True):
-            any_cell = ((1 - change) * jump * sum(row) + change * prior) / CELLS
+            jumped = (1 - change) * jump * sum(row) + change * prior
             left, right = [row[0], *row[:-1]], [*row[1:-1], row[-1] * HAZARD, 0.0]
-            rows.append([middle * w + side * (a + b) + any_cell for w, a, b in zip(row, left, right, strict=True)])
-        self._weights = rows
+            cells = zip(row, left, right, ANYWHERE, strict=True)
+            rows.append([middle * w + side * (a + b) + jumped * c for w, a, b, c in cells])
+        total = sum(map(sum, rows))  # what wandered off the grid is lost
+        self._weights = [[w / total for w in row] for row in rows]
 
     def move(self, rate: float) -> None:
         """Make `rate` the middle of what is told apart."""
@@ -109,12 +122,14 @@ class LimitBelief:
         return min(1.0, sum(sum(row[:n]) for n, row in zip(self._beyond(rate), self._weights, strict=True)))
 
     def limit_below(self, rate: float) -> float:
-        """The rate at which nothing but the background is refused, if `rate` is above it; calls a second."""
+        """Where the limit is, calls a second, if `rate` is above it.
+
+        At that rate not even the background's part of it is too much: what is refused there shows the background.
+        """
         mass = moment = 0.0
-        for b, n, row in zip(BACKGROUNDS, self._beyond(rate), self._weights, strict=True):
-            part = sum(row[:n])
-            mass += part
-            moment += sum(map(mul, row[:n], range(n))) - part * math.log1p(-b) / STEP
+        for n, row in zip(self._beyond(rate), self._weights, strict=True):
+            mass += sum(row[:n])
+            moment += sum(map(mul, row[:n], range(n)))
         return math.exp(self._lowest + STEP * moment / mass) if mass else rate
 
     def _beyond(self, rate: float) -> list[int]:
@@ -130,11 +145,11 @@ class Rivals:
     came to be is believed.
     """
 
-    def __init__(self, rate: float, *, hazard: float = HAZARD, known: float = 0.0, by_size: bool = False) -> None:
+    def __init__(self, rate: float, *, lower: float = LOWER, known: float = 0.0) -> None:
         """See `LimitBelief`."""
-        self._by_calls = LimitBelief(rate, hazard=hazard, known=known)
-        self._by_size = LimitBelief(rate, hazard=hazard, known=known)
-        self.by_size = by_size
+        self._by_calls = LimitBelief(rate, lower=lower, known=known)
+        self._by_size = LimitBelief(rate, lower=lower, known=known)
+        self.by_size = False
         """Whether the rate is that of sizes, not of calls."""
         self._lead = 0.0
 

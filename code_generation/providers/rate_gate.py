@@ -12,6 +12,8 @@ STREAK, STREAK_S, LONG_RETRY_S = 15, 1.0, 2.0
 """So many refusals without a success, for a second or with a long Retry-After, and all calls wait."""
 PAUSE_S, LONGEST_PAUSE_S = 0.5, 10.0
 """Seconds of the first such wait and of the longest: a Retry-After is not always true, and a try costs one call."""
+CYCLE_S = 10.0
+"""Pauses that follow each other sooner than in so many seconds are one."""
 PROBE_S = 0.5
 """Seconds that a refusal of the one call may be late."""
 
@@ -69,9 +71,14 @@ class Gate:
         if call is self.probe:
             self.probe, self.opens_at = None, -math.inf
 
-    def open(self, now: float) -> float:
-        """Calls get through; returns how many did, a second, since the last time."""
-        mean = self._let_in / max(now - self.opened_at, 1.0)
+    def open(self, now: float) -> float | None:
+        """Calls get through; returns how many did, a second, over all the time since the last pause. None: none did,
+        so that it wasn't a limit that kept them out.
+        """
+        open_s = now - self.opened_at
+        mean = (self._let_in + 1) / max(open_s, 1.0) if self._let_in else None
         self.tries, self.probe, self.opens_at = 0, None, -math.inf
-        self.opened_at, self._let_in = now, 0
+        self._refused_in_a_row, self._refused_since = 0, now
+        if open_s > CYCLE_S:
+            self.opened_at, self._let_in = now, 0
         return mean

@@ -98,6 +98,11 @@ class Record:
         return sum(b.size for b in self._bins) / sent if sent else 1.0
 
     @property
+    def refused(self) -> int:
+        """How many of the recent calls were refused."""
+        return sum(b.refused for b in self._bins)
+
+    @property
     def settled_s(self) -> float:
         """After so many seconds, a call that was not refused has been let in."""
         if self._refusal_delay_s is not None:
