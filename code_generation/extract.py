@@ -68,7 +68,7 @@ def extract_code(text: str, problem: ProblemView | None = None) -> str | None:
     With a problem whose tests call a function, a block counts as an answer where it defines that function (or a class
     with that method); else where it is a program that reads or prints.
     """
-    text = _without_thinking(text.replace("\r\n", "\n"))
+    _, text = split_thinking(text.replace("\r\n", "\n"))
     name = problem.func_name if problem else None
     blocks = [b for b in _blocks(text) if b.code.strip()]
     mine = [b for b in blocks if b.language not in _OTHER_LANGUAGES]
@@ -102,23 +102,28 @@ def _best_guess(blocks: list[_Block], name: str | None) -> str | None:
     return None
 
 
-def _without_thinking(text: str) -> str:
-    """The text outside of think tags. Where only a closing tag is there, the opening one was part of the prompt; where
-    only an opening one is, the answer was cut off while the model was thinking.
+def split_thinking(text: str) -> tuple[str, str]:
+    """(what stands within think tags, the text outside of them). Where only a closing tag is there, the opening one was
+    part of the prompt; where only an opening one is, the answer was cut off while the model was thinking.
     """
+    thought: list[str] = []
     kept: list[str] = []
     depth = start = 0
     for tag in _THINK_TAG.finditer(text):
         if not tag[1]:
             if depth == 0:
                 kept.append(text[start : tag.start()])
+                start = tag.end()
             depth += 1
         elif depth:
             depth -= 1
-            start = tag.end()
+            if depth == 0:
+                thought.append(text[start : tag.start()])
+            start = tag.end() if depth == 0 else start
         else:
-            kept, start = [], tag.end()
-    return "".join(kept) if depth else "".join([*kept, text[start:]])
+            thought, kept, start = [text[: tag.start()]], [], tag.end()
+    (thought if depth else kept).append(text[start:])
+    return "\n".join(thought), "".join(kept)
 
 
 def _blocks(text: str) -> list[_Block]:

@@ -213,22 +213,33 @@ def whole_file(path: Path) -> Iterator[Callable[[JsonValue], None]]:
     Raises:
         ConfigError: the place can't be written.
     """
+    with whole_bytes(path) as file:
+
+        def write(value: JsonValue) -> None:
+            with _writing(path):
+                for piece in encode_pieces(value):
+                    file.write(piece)
+                file.write(b"\n")
+
+        yield write
+
+
+@contextmanager
+def whole_bytes(path: Path) -> Iterator[IO[bytes]]:
+    """Yield a file to write bytes to, compressed by its name, that is put in place at the end; see `whole_file`.
+
+    Raises:
+        ConfigError: the place can't be written.
+    """
     in_place = path.exists() and not path.is_file()
     path = path.resolve() if path.is_symlink() and not in_place else path
     part = path if in_place else path.with_name(f".{path.name}.part")
-
-    def write(value: JsonValue) -> None:
-        with _writing(path):
-            for piece in encode_pieces(value):
-                file.write(piece)
-            file.write(b"\n")
-
     with _writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         file = create_bytes(part, path.suffix)
     try:
         try:
-            yield write
+            yield file
         finally:
             with _writing(path):
                 file.close()
