@@ -1,0 +1,157 @@
+"""Where the hunks of a file stand: counts and line numbers from their own lines and, where it is known, from the file.
+
+A hunk is moved only where its old lines stand in one place of the file alone, or where of several one only is under the
+heading that its header quotes. Else it stays where it says: the tools look around there.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from code_generation.patches.diffs import HUNK_HEADER, FilePatch, Hunk, MalformedPatch
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from code_generation.patches.loose import LooseHunk
+
+MOST_PLACES = 200
+"""Places of a hunk that are looked at."""
+_HEADING = re.compile(r"[A-Za-z_$]|[ \t]*(?:class|def|async def)[ \t]")
+"""Lines that git quotes behind the second `@@`."""
+
+
+@dataclass
+class _Source:
+    """A file in the forms in which it is searched."""
+
+    text: str
+
+    def __post_init__(self) -> None:
+        self.padded = f"\n{self.text}" if self.text.endswith("\n") else f"\n{self.text}\n"
+        self.lines = self.padded.split("\n")[1:-1]
+        self.trimmed = "\n" + "".join(f"{line.rstrip()}\n" for line in self.lines)
+        self.crlf = bool(self.lines) and all(line.endswith("\r") for line in self.lines)
+
+    def places(self, old: Sequence[str], *, trimmed: bool = False) -> list[int]:
+        """Lines, from 1, at which the old lines stand; at most MOST_PLACES + 1."""
+        text = self.trimmed if trimmed else self.padded
+        wanted = "\n" + "".join(f"{line.rstrip() if trimmed else line}\n" for line in old)
+        found, at, line, counted = [], text.find(wanted), 1, 0
+        while at >= 0 and len(found) <= MOST_PLACES:
+            line += text.count("\n", counted, at)
+            counted = at
+            found.append(line)
+            at = text.find(wanted, at + 1)
+        return found
+
+
+def anchor(hunks: Sequence[LooseHunk], file: FilePatch, source: str | None, found: set[str]) -> Iterator[Hunk]:
+    """The hunks with headers that hold; what was done to them is added to `found`.
+
+    Raises:
+        MalformedPatch: a hunk has no line numbers, and its place can't be told.
+    """
+    known = None if source is None else _Source(source)
+    for hunk in hunks:
+        if known is not None and file.old is not None:
+            _fit(hunk, known, found)
+            _place(hunk, known, found)
+        if file.old is None or file.new is None:
+            _whole(hunk, file, found)
+        if hunk.old_start is None:
+            raise MalformedPatch(hunk.line, f"a hunk without line numbers: {hunk.header[:60]!r}")
+    shift = 0
+    ordered = all((a.old_start or 0) <= (b.old_start or 0) for a, b in zip(hunks, hunks[1:], strict=False))
+    for hunk in hunks:
+        old, new = hunk.counts
+        first = (hunk.old_start or 0) + (old == 0)
+        expected = first + shift - (new == 0)
+        yield _written(hunk, expected if ordered and expected >= 0 else None, found)
+        shift += new - old
+
+
+def _whole(hunk: LooseHunk, file: FilePatch, found: set[str]) -> None:
+    """New and deleted files have one side only, at line 0 of nothing."""
+    old, new = (0, 1) if file.old is None else (1, 0)
+    if hunk.old_start is None:
+        found.add("hunk-ranges")
+    elif (hunk.old_start, hunk.new_start) != (old, new):
+        found.add("hunk-starts")
+    hunk.old_start, hunk.new_start = old, new
+
+
+def _fit(hunk: LooseHunk, source: _Source, found: set[str]) -> None:
+    """Give the old lines the form that the file has, where they differ in line ends or blanks at their ends, or all
+    context lost its mark, and stand in the file in that form only.
+    """
+    old = [line[1:] for line in hunk.lines if line[:1] in {" ", "-"}]
+    if not old or source.places(old):
+        return
+    if source.crlf and not any(line.endswith("\r") for line in hunk.lines):
+        lines = [line if line.startswith("\\") else f"{line}\r" for line in hunk.lines]
+        if source.places([line[1:] for line in lines if line[:1] in {" ", "-"}]):
+            hunk.lines = lines
+            found.add("line-ends")
+            return
+    shifted = [line if line[:1] in {"-", "+", "\\"} else f" {line}" for line in hunk.lines]
+    if len(source.places([line[1:] for line in shifted if line[:1] in {" ", "-"}])) == 1:
+        hunk.lines = shifted
+        found.add("context-prefix")
+        return
+    places = source.places(old, trimmed=True)
+    if hunk.old_start in places or len(places) == 1:
+        at = (hunk.old_start if hunk.old_start in places else places[0]) or 1
+        wanted = iter(source.lines[at - 1 : at - 1 + len(old)])
+        hunk.lines = [line[0] + next(wanted) if line[:1] in {" ", "-"} else line for line in hunk.lines]
+        found.add("trailing-blanks")
+
+
+def _place(hunk: LooseHunk, source: _Source, found: set[str]) -> None:
+    """Move a hunk to where its old lines stand, if that is one place only."""
+    old = [line[1:] for line in hunk.lines if line[:1] in {" ", "-"}]
+    places = source.places(old) if old else []
+    if not places or hunk.old_start in places:
+        return
+    if len(places) > 1:
+        wanted = hunk.section.strip()
+        places = [p for p in places if wanted and _heading(source.lines, p, wanted)] if len(places) <= MOST_PLACES else []
+    if len(places) == 1:
+        found.add("hunk-starts" if hunk.old_start is not None else "hunk-ranges")
+        hunk.old_start = places[0]
+    elif hunk.old_start is None:
+        raise MalformedPatch(hunk.line, "a hunk without line numbers whose lines stand in several places")
+
+
+def _heading(lines: Sequence[str], place: int, wanted: str) -> bool:
+    """Whether the last heading before a line is the wanted one; git cuts headings off at 80 bytes."""
+    before = (line for line in reversed(lines[: place - 1]) if _HEADING.match(line))
+    heading = next(before, "").strip()
+    return bool(heading) and (heading == wanted or (len(wanted) > 70 and heading.startswith(wanted)))  # noqa: PLR2004
+
+
+def _written(hunk: LooseHunk, new_start: int | None, found: set[str]) -> Hunk:
+    """A hunk whose header says what it is; the header stays as written where it already does."""
+    old, new = hunk.counts
+    old_start = hunk.old_start or 0
+    said = (hunk.old_start, hunk.old_count, hunk.new_start, hunk.new_count)
+    if hunk.old_count is not None and (hunk.old_count, hunk.new_count) != (old, new):
+        found.add("hunk-counts")
+    if new_start is None:
+        new_start = hunk.new_start if hunk.new_start is not None else old_start
+    if hunk.new_start is not None and hunk.new_start != new_start:
+        found.add("hunk-starts")
+    numbers = _range(old_start, old), _range(new_start, new)
+    header = f"@@ -{numbers[0]} +{numbers[1]} @@{f' {hunk.section}' if hunk.section else ''}"
+    if not HUNK_HEADER.fullmatch(hunk.header):
+        found.add("hunk-header" if hunk.old_count is not None else "hunk-ranges")
+    elif said == (old_start, old, new_start, new):
+        header = hunk.header
+    return Hunk(header, tuple(hunk.lines), old_start, old, new_start, new)
+
+
+def _range(start: int, count: int) -> str:
+    """A range as diff writes it: `3` for one line, `3,2` for more."""
+    return str(start) if count == 1 else f"{start},{count}"
