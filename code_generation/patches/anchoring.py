@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from code_generation.patches.diffs import HUNK_HEADER, FilePatch, Hunk, MalformedPatch
@@ -39,7 +40,8 @@ class _Source:
         """Lines, from 1, at which the old lines stand; at most MOST_PLACES + 1."""
         text = self.trimmed if trimmed else self.padded
         wanted = "\n" + "".join(f"{line.rstrip() if trimmed else line}\n" for line in old)
-        found, at, line, counted = [], text.find(wanted), 1, 0
+        found: list[int] = []
+        at, line, counted = text.find(wanted), 1, 0
         while at >= 0 and len(found) <= MOST_PLACES:
             line += text.count("\n", counted, at)
             counted = at
@@ -64,7 +66,7 @@ def anchor(hunks: Sequence[LooseHunk], file: FilePatch, source: str | None, foun
         if hunk.old_start is None:
             raise MalformedPatch(hunk.line, f"a hunk without line numbers: {hunk.header[:60]!r}")
     shift = 0
-    ordered = all((a.old_start or 0) <= (b.old_start or 0) for a, b in zip(hunks, hunks[1:], strict=False))
+    ordered = all((a.old_start or 0) <= (b.old_start or 0) for a, b in pairwise(hunks))
     for hunk in hunks:
         old, new = hunk.counts
         first = (hunk.old_start or 0) + (old == 0)
@@ -117,7 +119,9 @@ def _place(hunk: LooseHunk, source: _Source, found: set[str]) -> None:
         return
     if len(places) > 1:
         wanted = hunk.section.strip()
-        places = [p for p in places if wanted and _heading(source.lines, p, wanted)] if len(places) <= MOST_PLACES else []
+        places = (
+            [p for p in places if wanted and _heading(source.lines, p, wanted)] if len(places) <= MOST_PLACES else []
+        )
     if len(places) == 1:
         found.add("hunk-starts" if hunk.old_start is not None else "hunk-ranges")
         hunk.old_start = places[0]

@@ -1,77 +1,73 @@
-"""Local clones of the repositories that patches are for: found, and read at a commit. They are never written to.
-
-A clone is `owner__name`, `owner/name` or `name` below the folder, bare (`name.git` too) or with a work tree.
-"""
+"""Files of a repository at a commit, read from a local clone that is never written to."""
 
 from __future__ import annotations
 
-import os
 import subprocess
-from pathlib import Path  # noqa: TC003 - part of every signature here
+import tempfile
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from code_generation.errors import DataError
+from code_generation.patches.applying import MOST_BYTES, TIMEOUT_S, BaseFile, environment, git_command
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-TIMEOUT_S = 60.0
-"""Longest time for one call of git."""
-ENVIRONMENT = {
-    "GIT_CONFIG_NOSYSTEM": "1", "GIT_CONFIG_GLOBAL": os.devnull, "GIT_TERMINAL_PROMPT": "0", "GIT_OPTIONAL_LOCKS": "0",
-    "GIT_NO_LAZY_FETCH": "1", "LC_ALL": "C",
-}  # fmt: skip
-"""No settings of this machine, no questions, nothing fetched, nothing written on the side."""
+_EXECUTABLE = "100755"
+MOST_PATHS = 200
+"""Paths that git is asked about at a time."""
 
 
 def find_clone(repos: Path, repo: str) -> Path | None:
-    """The git folder of a repository `owner/name`; None where there is no clone of it."""
+    """Folder of git of a clone of `owner/repo`, under `owner__repo`, `owner/repo` or `repo`, plain or bare (`.git`);
+    None where there is none.
+    """
     owner, _, name = repo.partition("/")
-    if ".." in (owner, name) or "\0" in repo:
+    if not name or any(part in {"", ".", ".."} or "/" in part for part in (owner, name)):
         return None
-    for place in (f"{owner}__{name}", repo, name):
-        for path in (repos / place, repos / f"{place}.git"):
-            for folder in (path / ".git", path):
-                if (folder / "objects").is_dir() and (folder / "HEAD").is_file():
-                    return folder
+    for place in (f"{owner}__{name}", f"{owner}/{name}", name):
+        for folder in (repos / place, repos / f"{place}.git"):
+            if (folder / ".git").exists():
+                return folder / ".git"
+            if (folder / "HEAD").is_file() and (folder / "objects").is_dir():
+                return folder
     return None
 
 
-def git(folder: Path, *arguments: str, given: bytes = b"") -> subprocess.CompletedProcess[bytes]:
-    """Run git over the git folder of a clone, with nothing of this machine's settings.
-
-    Raises:
-        DataError: there is no git here, or it takes too long.
-    """
-    environment = {"PATH": os.environ.get("PATH", os.defpath)} | ENVIRONMENT
-    command = ["git", "-c", "safe.directory=*", "-c", "core.hooksPath=/dev/null", f"--git-dir={folder}", *arguments]
-    try:
-        return subprocess.run(  # noqa: S603 - a list of words, no shell
-            command, input=given, capture_output=True, check=False, timeout=TIMEOUT_S, env=environment
-        )
-    except FileNotFoundError:
-        msg = "git is not installed here; clones are read with it"
-        raise DataError(msg) from None
-    except subprocess.TimeoutExpired:
-        msg = f"git took longer than {TIMEOUT_S:.0f} s over {folder}"
-        raise DataError(msg) from None
-
-
-def read_files(folder: Path, commit: str, paths: Sequence[str]) -> dict[str, bytes]:
-    """The files of a commit by path, those that it does not have left out; links and folders too.
+def files_at(clone: Path, commit: str, paths: Sequence[str]) -> dict[str, BaseFile]:
+    """Those of the paths that are files at a commit; a link or submodule counts as a file with its target in it.
 
     Raises:
         DataError: the clone does not have the commit.
     """
-    if commit.startswith("-") or git(folder, "cat-file", "-e", f"{commit}^{{commit}}").returncode:
-        msg = f"the clone {folder} does not have the commit {commit}; fetch it"
-        raise DataError(msg)
-    wanted = [p for p in dict.fromkeys(paths) if "\n" not in p]
-    listed = git(folder, "ls-tree", "-z", "--full-tree", commit, "--", *(f":(literal){p}" for p in wanted))
-    files: dict[str, bytes] = {}
-    for entry in listed.stdout.split(b"\0"):
-        facts, _, path = entry.partition(b"\t")
-        if facts.startswith(b"100"):  # a file; 120000 is a link, 160000 a submodule
-            name = facts.split()[2].decode("ascii")
-            files[path.decode("utf-8", "surrogateescape")] = git(folder, "cat-file", "blob", name).stdout
-    return files
+    with tempfile.TemporaryDirectory(prefix="codegen-clone-") as home:
+        if not _is_commit(commit) or _ask(clone, Path(home), "cat-file", "-e", f"{commit}^{{commit}}").returncode:
+            raise DataError(f"{clone} does not have the commit {commit[:60]!r}; fetch it, or leave the clone away")
+        found: dict[str, BaseFile] = {}
+        size = 0
+        for at in range(0, len(paths), MOST_PATHS):
+            part = [path for path in paths[at : at + MOST_PATHS] if path and "\0" not in path]
+            listed = _ask(clone, Path(home), "--literal-pathspecs", "ls-tree", "-z", "--full-tree", commit, "--", *part)
+            for entry in listed.stdout.split(b"\0"):
+                about, _, name = entry.partition(b"\t")
+                if not name or about.split()[1] == b"tree":
+                    continue
+                mode, kind, blob = about.decode().split()
+                content = b"" if kind != "blob" else _ask(clone, Path(home), "cat-file", "blob", blob).stdout
+                size += len(content)
+                if size > MOST_BYTES:
+                    return found
+                found[name.decode("utf-8", "surrogateescape")] = BaseFile(content, executable=mode == _EXECUTABLE)
+        return found
+
+
+def _is_commit(text: str) -> bool:
+    return 4 <= len(text) <= 64 and all(c in "0123456789abcdef" for c in text)  # noqa: PLR2004 - what git abbreviates
+
+
+def _ask(clone: Path, home: Path, *arguments: str) -> subprocess.CompletedProcess[bytes]:
+    """Ask git about a clone, without a lock, a hook or the network."""
+    return subprocess.run(
+        git_command(f"--git-dir={clone}", *arguments), cwd=home, env=environment(home / "home"),
+        stdin=subprocess.DEVNULL, capture_output=True, timeout=TIMEOUT_S, check=False,
+    )  # fmt: skip

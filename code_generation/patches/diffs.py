@@ -1,7 +1,7 @@
 """Unified diffs, read strictly and written back byte for byte.
 
-A patch is text; lines end in `\\n` alone, so a `\\r` before it is content. What `git apply` takes as a patch is read here
-as the same change; what it calls corrupt is a `MalformedPatch` with the line.
+A patch is text; a line ends in a line feed alone, so a carriage return before it is content. What `git apply` takes as
+a patch is read here as the same change; what it calls corrupt is a `MalformedPatch` with the line.
 """
 
 from __future__ import annotations
@@ -115,7 +115,7 @@ def parse_patch(text: str) -> tuple[FilePatch, ...]:
         MalformedPatch: it is none.
     """
     if not text.endswith("\n"):
-        raise MalformedPatch(text.count("\n") + 1, "the last line has no end" if text else "nothing there")
+        raise MalformedPatch(text.count("\n") + 1, "the last line has no end" if text else "no change at all")
     lines, files, at = text.split("\n")[:-1], [], 0
     while at < len(lines):
         file, at = _file(lines, at)

@@ -135,7 +135,10 @@ def _rewritten(lines: Sequence[str], old: str | None, new: str | None, found: se
     extended = [h for h in lines if h.startswith(EXTENDED)]
     shown = [h for h in lines if h.startswith(("--- ", "+++ "))]
     if changed:
-        shown = [f"--- {NOWHERE}" if old is None else f"--- a/{path}", f"+++ {NOWHERE}" if new is None else f"+++ b/{path}"]
+        shown = [
+            f"--- {NOWHERE}" if old is None else f"--- a/{path}",
+            f"+++ {NOWHERE}" if new is None else f"+++ b/{path}",
+        ]
     word = "new" if old is None else "deleted" if new is None else ""
     if word and not any(h.startswith(f"{word} file mode ") for h in extended):
         extended.insert(0, f"{word} file mode 100644")
@@ -157,4 +160,4 @@ def _same_file(first: str, path: str) -> bool:
     rest = first.removeprefix("diff --git ").strip()
     sides = [rest[: len(rest) // 2], rest[len(rest) // 2 + 1 :]] if len(rest) % 2 else rest.split(" ")
     sides = rest.split(" ") if rest.count(" ") == 1 else sides
-    return len(sides) == 2 and all(s == NOWHERE or s == path or s.endswith(f"/{path}") for s in sides)  # noqa: PLR2004
+    return len(sides) == 2 and all(s in {NOWHERE, path} or s.endswith(f"/{path}") for s in sides)  # noqa: PLR2004

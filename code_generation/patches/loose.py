@@ -21,7 +21,8 @@ _TERMINATOR = re.compile(
 )
 """How a line begins that ends an answer's patch: fences, tags, marks of a chat format."""
 _LOOSE_HEADER = re.compile(
-    r"@@+[ \t]*-(\d{1,9})(?:[ \t]*,[ \t]*(\d{1,9}))?[ \t]*,?[ \t]*\+(\d{1,9})(?:[ \t]*,[ \t]*(\d{1,9}))?[ \t]*(?:@@+|$)(.*)"
+    r"@@+[ \t]*-(\d{1,9})(?:[ \t]*,[ \t]*(\d{1,9}))?[ \t]*,?[ \t]*"
+    r"\+(\d{1,9})(?:[ \t]*,[ \t]*(\d{1,9}))?[ \t]*(?:@@+|$)(.*)"
 )
 _BULLET = re.compile(r"[-+] \S")
 _SECTION = re.compile(r"@@+[ \t.]*(?:(.*?)[ \t.]*@@+)?[ \t]*(.*)")
@@ -197,7 +198,9 @@ def _is_header_pair(first: str, second: str) -> bool:
 
 def _is_signature(lines: Sequence[str], at: int) -> bool:
     """What `git format-patch` ends with: `-- ` and a version."""
-    return lines[at].rstrip() == "--" and (at + 1 == len(lines) or re.match(r"\d[\w.]*\s*$|$", lines[at + 1]) is not None)
+    return lines[at].rstrip() == "--" and (
+        at + 1 == len(lines) or re.match(r"\d[\w.]*\s*$|$", lines[at + 1]) is not None
+    )
 
 
 def _first_change(lines: Sequence[str], start: int) -> int | None:

@@ -71,8 +71,6 @@ def repair_patch(raw: str, sources: Mapping[str, str] | None = None) -> Repaired
         found |= reading.repairs
         drafts = [_repaired(file, sources or {}, found) for file in reading.files]
         files = [file for file in drafts if file is not None]
-        if not files:
-            raise MalformedPatch(1, "no change at all")
         patch = render_patch(files)
         strict = parse_patch(patch)
     except MalformedPatch as e:
@@ -140,9 +138,7 @@ def _repaired(file: LooseFile, sources: Mapping[str, str], found: set[str]) -> F
     return replace(draft, hunks=tuple(anchor(hunks, draft, sources.get(old) if old else None, found)))
 
 
-def _without_copied_numbers(
-    hunk: LooseHunk, file: FilePatch, sources: Mapping[str, str], found: set[str]
-) -> LooseHunk:
+def _without_copied_numbers(hunk: LooseHunk, file: FilePatch, sources: Mapping[str, str], found: set[str]) -> LooseHunk:
     """A hunk without line numbers from the prompt, where they surely are such: the file has its lines only without
     them, or, unseen, they are the hunk's own line numbers and the file is code.
     """
