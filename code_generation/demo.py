@@ -12,8 +12,8 @@ from code_generation.preprocess import preprocess
 from code_generation.prompts import packaged_folder
 from code_generation.providers import ModelOptions
 from code_generation.results import read_results
-from code_generation.run import ScrapeRun
-from code_generation.run_options import ScrapeOptions
+from code_generation.run import prepare_scrape
+from code_generation.run_options import RunOptions, ScrapeOptions
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -34,11 +34,12 @@ async def run_demo(folder: Path) -> int:
     tests = ", ".join(f"{manifest['tests'][kind]} {kind}" for kind in ("stdin", "functional", "assert"))
     print(f"1. problems   {manifest['problems_out']} sample problems with {tests} tests -> {problems}")
 
-    run = ScrapeRun.prepare(
+    run = prepare_scrape(
         problems,
         solutions,
         model=ModelOptions(model="scripted:flaky"),
-        options=ScrapeOptions(error_log_path=unsolved, max_turns=3, max_concurrent=8),
+        options=ScrapeOptions(error_log_path=unsolved, max_turns=3),
+        running=RunOptions(max_concurrent=8),
     )
     summary = await run.run()
     if summary.interrupted:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from code_generation.models import GenerationResult
-    from code_generation.run import ScrapeRun
+    from code_generation.run import Run
     from code_generation.run_summary import RunSummary
 
 
@@ -28,7 +28,7 @@ def pilot_ids(ids: list[str], size: int) -> list[str]:
     return sorted(ids, key=lambda i: hashlib.sha256(i.encode("utf-8", "surrogatepass")).digest())[:size]
 
 
-async def estimate(run: ScrapeRun, size: int) -> tuple[RunSummary, Forecast]:
+async def estimate(run: Run, size: int) -> tuple[RunSummary, Forecast]:
     """Run the pilot and say what to expect of the whole run.
 
     Raises:
@@ -37,17 +37,18 @@ async def estimate(run: ScrapeRun, size: int) -> tuple[RunSummary, Forecast]:
     chosen = set(pilot_ids(run.ids, size))
     pilot = replace(run, ids=[i for i in run.ids if i in chosen])
     summary = await pilot.run()
-    rows = [r for path in (run.out, run.unsolved) for _, r in read_results(path) if r.problem.problem_id in chosen]
-    samples = run.options.samples_per_problem
+    paths = [path for path in (run.out, run.unsolved) if path is not None]
+    rows = [r for path in paths for _, r in read_results(path) if r.problem.problem_id in chosen]
+    samples = run.samples_per_problem
     finished = [_finished(row) for row in rows if row.generation_metadata.get("sample_index", 0) < samples]
     if len(finished) < 2:  # noqa: PLR2004 - nothing has a spread with one
         msg = f"{len(finished)} conversations of the pilot came to an end, which says nothing about {len(run.ids)}"
         raise ConfigError(msg)
     return summary, forecast(
         finished,
-        len(run.ids) * samples,
-        max_turns=run.options.max_turns,
-        concurrency=min(run.options.at_a_time, len(run.ids) * samples),
+        run.total,
+        max_turns=run.policy.max_turns,
+        concurrency=min(run.options.at_a_time, run.total),
         calls_per_s=run.choice.limits.rpm and run.choice.limits.rpm / 60,
     )
 

@@ -25,10 +25,11 @@ from code_generation.loaders import LoadOptions, dataset_of
 from code_generation.preprocess.proposals import ExtractionOptions
 from code_generation.providers import ModelOptions
 from code_generation.results import check_writable, refuse_to_replace
-from code_generation.run import ScrapeRun
-from code_generation.run_options import PromptOptions, ScrapeOptions
+from code_generation.run import prepare_scrape
+from code_generation.run_options import PromptOptions, RunOptions, SampleOptions, ScrapeOptions
 
 if TYPE_CHECKING:
+    from code_generation.run import Run
     from code_generation.run_summary import RunSummary
 
 Flat = Parameter(name="*")
@@ -246,6 +247,7 @@ def scrape(
     model: Annotated[ModelOptions, Flat] = ModelOptions(),  # noqa: B008
     prompts: Annotated[PromptOptions, Flat] = PromptOptions(),  # noqa: B008
     options: Annotated[ScrapeOptions, Flat] = ScrapeOptions(),  # noqa: B008
+    running: Annotated[RunOptions, Flat] = RunOptions(),  # noqa: B008
     grading: Annotated[GraderOptions, Flat] = GraderOptions(),  # noqa: B008
     config: Path | None = None, dry_run: bool = False, estimate: bool = False, pilot: int = 30,
 ) -> int:  # fmt: skip
@@ -264,22 +266,100 @@ def scrape(
             be solved and how long it will take, with intervals. The run does not buy these answers again.
         pilot: How many problems --estimate works on.
     """
-    del config  # read by `_config_file` before the flags are
-    run = ScrapeRun.prepare(
-        in_, out, model=model, prompts=prompts, grading=grading, options=options, need_key=not dry_run
+    del config  # read by `fill_in` before the flags are
+    run = prepare_scrape(
+        in_, out, model=model, prompts=prompts, grading=grading, options=options, running=running, need_key=not dry_run
     )
+    return _carry_out(run, dry_run=dry_run, pilot=pilot if estimate else None)
+
+
+@app.command
+def generate(
+    *, dataset: str, output: Path | None = None,
+    load: Annotated[LoadOptions, Flat] = LoadOptions(),  # noqa: B008
+    model: Annotated[ModelOptions, Flat] = ModelOptions(),  # noqa: B008
+    prompts: Annotated[PromptOptions, Flat] = PromptOptions(),  # noqa: B008
+    options: Annotated[SampleOptions, Flat] = SampleOptions(),  # noqa: B008
+    running: Annotated[RunOptions, Flat] = RunOptions(),  # noqa: B008
+    grading: Annotated[GraderOptions, Flat] = GraderOptions(),  # noqa: B008
+    config: Path | None = None, dry_run: bool = False, estimate: bool = False, pilot: int = 30,
+) -> int:  # fmt: skip
+    """Single-turn answers, several to a problem, ready for pass@k. The same command with --output again resumes.
+
+    Every answer is a row of one file, right or wrong: graded where the data set has tests; for SWE-bench with what is
+    known of the patch, and predictions for the official harness beside it.
+
+    Example: `codegen generate --dataset jsonl --source datasets/three_sample.jsonl --num-samples-per-problem 5
+    --output answers.jsonl --model scripted:flaky`
+
+    Args:
+        dataset: Name of the data set, see `codegen preprocess --help`.
+        output: Result file; rows are appended. Default: named after data set, model and time.
+        config: TOML file with flags under [generate].
+        dry_run: Print the exact first prompt and what would run, and stop; the problem file is made.
+        estimate: Answer a few problems only and say what all of them will cost, see `codegen scrape --help`.
+        pilot: How many problems --estimate works on.
+    """
+    del config  # read by `fill_in` before the flags are
+    from code_generation.generate import prepare_generate  # noqa: PLC0415 - a command pays for its own imports only
+
+    run = prepare_generate(
+        dataset, output, load=load, model=model, prompts=prompts, grading=grading, options=options, running=running,
+        need_key=not dry_run,
+    )  # fmt: skip
+    if output is None:
+        print_error(f"results go to {run.out}; with --output {run.out} the same command resumes")
+    status = _carry_out(run, dry_run=dry_run, pilot=pilot if estimate else None)
+    if run.asks_for_patches and not dry_run:
+        from code_generation.predictions import write_predictions  # noqa: PLC0415
+
+        for path in write_predictions(run.out, run.samples_per_problem):
+            print(f"predictions: {path}")
+    return status
+
+
+@app.command
+def patches(
+    answers: Path, /, *, output: Path, problems: Path | None = None, repos: Path | None = None,
+    harness_report: Path | None = None, sample: int | None = None,
+) -> int:  # fmt: skip
+    """Measure patches for SWE-bench: found, repaired, well-formed, applied, compared; never a verdict of its tests.
+
+    ANSWERS holds result rows of `codegen generate --dataset swebench`, or recorded rows `{"instance_id", "full_output"}`
+    (or `"response"`, or `"model_patch"`). With the official harness' report its outcomes stand beside the shares and go
+    into the rows, so that `codegen export` takes resolved ones as verified by that harness.
+
+    Example: `codegen patches answers.jsonl --harness-report org-model.run1.json --output measured.jsonl`
+
+    Args:
+        answers: Result file, predictions, or recorded answers.
+        output: File to write, a row an answer.
+        problems: Problem file with the issues of recorded answers; result rows hold their own.
+        repos: Folder with clones, as owner__name, owner/name or name: patches are applied to the base commit.
+        harness_report: Report of the official harness about these answers.
+        sample: Which sample of a run the report is about; needed where an issue has several.
+    """
+    from code_generation.patch_shares import measure, render_shares  # noqa: PLC0415
+
+    shares = measure(answers, output, problems=problems, repos=repos, report=harness_report, sample=sample)
+    print(render_shares(shares))
+    print(f"{shares.total} answers -> {output}")
+    return NOT_ALL if shares.lost else DONE
+
+
+def _carry_out(run: Run, *, dry_run: bool, pilot: int | None) -> int:
     if dry_run:
         print(run.first_prompt())
-        print(f"\nwould ask {run.choice!r} about {len(run.ids)} problems of {in_}, {options.samples_per_problem} "
-              f"conversation(s) each of at most {options.max_turns} turns; results: {out}, "
-              f"unsolved: {run.unsolved}")  # fmt: skip
+        unsolved = f", unsolved: {run.unsolved}" if run.unsolved else ""
+        print(f"\nwould ask {run.choice!r} about {len(run.ids)} problems of {run.source}, {run.samples_per_problem} "
+              f"conversation(s) each of at most {run.policy.max_turns} turns; results: {run.out}{unsolved}")  # fmt: skip
         return DONE
-    if estimate:
+    if pilot is not None:
         return _estimate(run, pilot)
     return _report(asyncio.run(run.run()), run)
 
 
-def _estimate(run: ScrapeRun, pilot: int) -> int:
+def _estimate(run: Run, pilot: int) -> int:
     from code_generation.estimate import estimate, render_forecast  # noqa: PLC0415
 
     if pilot < 2:  # noqa: PLR2004
@@ -291,7 +371,7 @@ def _estimate(run: ScrapeRun, pilot: int) -> int:
     return status
 
 
-def _report(summary: RunSummary, run: ScrapeRun) -> int:
+def _report(summary: RunSummary, run: Run) -> int:
     """Say what a run did, and why it ended where it ended early."""
     print(say_summary(summary, run))
     if summary.interrupted:
@@ -306,14 +386,16 @@ def _report(summary: RunSummary, run: ScrapeRun) -> int:
     return NOT_ALL if summary.failures else DONE
 
 
-def say_summary(summary: RunSummary, run: ScrapeRun) -> str:
+def say_summary(summary: RunSummary, run: Run) -> str:
     """What a run did, for people."""
     before = f", {summary.done_before} were done before" if summary.done_before else ""
     left = f", {summary.left} left" if summary.left else ""
+    judged = "" if run.asks_for_patches else f"{summary.verified} verified, "
+    repaired = f"{summary.repaired} repaired after feedback, " if run.policy.max_turns > 1 else ""
+    unsolved = f"\nunsolved: {run.unsolved}" if run.unsolved else ""
     return (
-        f"{summary.total} conversations{before}: {summary.note()}{left} ({summary.verified} verified, "
-        f"{summary.repaired} repaired after feedback, {summary.turns} turns)\n"
-        f"results: {run.out}\nunsolved: {run.unsolved}"
+        f"{summary.total} conversations{before}: {summary.note()}{left} ({judged}{repaired}{summary.turns} turns)\n"
+        f"results: {run.out}{unsolved}"
     )
 
 

@@ -107,6 +107,8 @@ class CodeProblem(Record, frozen=True, kw_only=True):
             class_name=self.metadata.get("class_name"),
             starter_code=self.metadata.get("starter_code"),
             public_tests=self.public_tests,
+            prompt=self.metadata.get("text") if self.wants_patch else None,
+            wants_patch=self.wants_patch,
         )
 
 
@@ -120,6 +122,11 @@ class ProblemView(Struct, frozen=True, kw_only=True):
     class_name: str | None
     starter_code: str | None
     public_tests: list[TestCase]
+    prompt: str | None = None
+    """The whole question as the data set words it, code of the repository included, where a patch is asked for; None:
+    there is the statement alone."""
+    wants_patch: bool = False
+    """A patch is asked for, not code."""
 
 
 class Message(Record, frozen=True, kw_only=True):
@@ -379,6 +386,48 @@ class GradeView(Struct, frozen=True, kw_only=True):
     n_private_failed: int
 
 
+class PatchReport(Record, frozen=True, kw_only=True):
+    """What is known of an answer that was to be a patch. Says nothing about the tests of the repository."""
+
+    raw: str | None
+    """The patch as it stands in the answer; "" where the answer holds none, None where the answer is empty."""
+    patch: str
+    """The patch as it is handed on, repaired where that was needed; empty where there is none."""
+    found_in: str = ""
+    """Where it stood: `tag patch`, `fence diff`, `bare`, ..., see `patches.extraction`."""
+    repairs: list[str] = field(default_factory=list)
+    """Names of the repairs that were made, in their order, see docs/swebench.md."""
+    well_formed: bool = False
+    """`patch` is a unified diff that tools read."""
+    fault: str = ""
+    """Why it is not, `line 3: ...`, or why there is none."""
+    applies: bool | None = None
+    """Whether it applies; None: there was nothing at hand to apply it to."""
+    applied_to: str = ""
+    """`base commit` or `files of the prompt`."""
+    applied_by: str = ""
+    """The first of the harness' commands that took it."""
+    reason: str = ""
+    """Why it does not apply, or could not be applied to anything; empty where it applies."""
+    syntax_errors: list[str] = field(default_factory=list)
+    """Python files that could be parsed before and can't be afterwards, with the place."""
+    files: list[str] = field(default_factory=list)
+    """Paths that it touches."""
+    edits_tests: bool = False
+    """Whether tests are among them."""
+    file_precision: float | None = None
+    """Share of its files that the reference patch touches too; None where there is no reference patch, as below."""
+    file_recall: float | None = None
+    """Share of the reference patch's files that it touches."""
+    hunk_recall: float | None = None
+    """Share of the reference patch's hunks that one of its hunks overlaps, in lines before the change."""
+    similarity: float | None = None
+    """How alike the changed lines are, 0 to 1."""
+    score: float | None = None
+    """Mean of `score_parts`, 0 to 1; not the resolution rate, which the official harness alone can tell."""
+    score_parts: dict[str, float] = field(default_factory=dict)
+
+
 class Attempt(Record, frozen=True, kw_only=True):
     """One turn: an answer, the code found in it and its grade."""
 
@@ -393,6 +442,8 @@ class Attempt(Record, frozen=True, kw_only=True):
     refusal: str | None = None
     changed: dict[str, str] = field(default_factory=dict)
     """Parameters that the service did not take as asked for: `{"temperature": "not sent"}`."""
+    patch: PatchReport | None = None
+    """What is known of the patch where one was asked for; `code` is then the repaired patch."""
 
 
 class Certificate(Record, frozen=True, kw_only=True):
@@ -409,6 +460,20 @@ class Certificate(Record, frozen=True, kw_only=True):
     isolation: str
     python: str
     """Build of the interpreter that ran the tests, `3.11.7 (main, ...)`."""
+
+
+class HarnessOutcome(Record, frozen=True, kw_only=True):
+    """What a data set's official harness said of one answer, run by somebody elsewhere."""
+
+    harness: str
+    """`swebench`."""
+    outcome: Literal["resolved", "unresolved", "error", "empty", "incomplete"]
+    """`resolved`: every test that had to pass did. `error`: it did not come to a verdict, mostly since the patch did not
+    apply. `incomplete`: the report lists it as submitted and knows no more."""
+    report_sha256: str
+    """Of the report file."""
+    patch_sha256: str
+    """Of the patch in this row when the report was joined."""
 
 
 class GenerationResult(Record, frozen=True, kw_only=True):
@@ -434,3 +499,5 @@ class GenerationResult(Record, frozen=True, kw_only=True):
     """None where nothing was graded."""
     schema: int
     """Version of this format."""
+    harness: HarnessOutcome | None = None
+    """What the official harness of the data set made of the answer, where its report was joined in."""

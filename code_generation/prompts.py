@@ -1,8 +1,7 @@
 """Prompts: text files with ids, strict placeholders, and the messages made of them. No prompt text lives in code.
 
-A prompt file is `<folder>/<kind>/<id>.md`; where a function and a program are asked for in different words there are
-two,
-`<id>.function.md` and `<id>.program.md`. A placeholder is `{{name}}`; one that the code does not know, and a value that
+A prompt file is `<folder>/<kind>/<id>.md`; where a function, a program and a patch are asked for in different words
+there is one for each, `<id>.function.md`, `<id>.program.md` and `<id>.patch.md`. A placeholder is `{{name}}`; one that the code does not know, and a value that
 a prompt leaves out although it is needed, are errors. Values go in once: `{{` inside a statement stays as it is.
 
 Everything here takes `ProblemView` and `GradeView`: a private test has no way in.
@@ -27,13 +26,14 @@ if TYPE_CHECKING:
 
     from code_generation.models import GradeView, JsonValue, ProblemView, PublicFailure, TestCase
 
-FOLDERS = ("system", "generation", "feedback", "extraction")
 MAX_FAILURES = 3
 """Public failures that one feedback message shows."""
 MAX_TEXT = 2000
 """Characters of one input, answer or error in a feedback message."""
 
 OPENING_VALUES = ("statement", "func_name", "kind", "starter_code")
+CODE, PATCHES = ("function", "program"), ("patch",)
+"""Variants of the opening prompt, by what a run asks for."""
 FEEDBACK_VALUES = {
     "failed": ("passed", "total", "failures", "private"),
     "wrong_answer": ("input", "expected", "got", "error", "status"),
@@ -104,7 +104,7 @@ class PromptLibrary:
         self._folders = [*([own] if own else []), packaged_folder("_prompts", "prompts")]
 
     def get(self, kind: str, prompt_id: str, variant: str = "") -> Prompt:
-        """The prompt of that id, in the variant (`function` or `program`) where there are several.
+        """The prompt of that id, in the variant (`function`, `program` or `patch`) where there are several.
 
         Raises:
             UnknownName: no such id; lists those there are.
@@ -131,6 +131,8 @@ class PromptSet:
     library: PromptLibrary
     system_prompt_id: str = "helpful_coder"
     prompt_id: str = "basic"
+    variants: tuple[str, ...] = CODE
+    """Variants of the opening prompt that the run needs."""
 
     @cached_property
     def system(self) -> Prompt:
@@ -139,7 +141,8 @@ class PromptSet:
 
     def generation(self, problem: ProblemView) -> Prompt:
         """The opening prompt for this kind of problem."""
-        return self.library.get("generation", self.prompt_id, "function" if problem.func_name else "program")
+        variant = "patch" if problem.wants_patch else "function" if problem.func_name else "program"
+        return self.library.get("generation", self.prompt_id, variant)
 
     def check(self) -> None:
         """Look at every prompt of the run before anything is spent.
@@ -148,7 +151,7 @@ class PromptSet:
             UnknownName: one of the ids does not exist. ConfigError: a placeholder that no value fits.
         """
         self.system.check(())
-        for variant in ("function", "program"):
+        for variant in self.variants:
             self.library.get("generation", self.prompt_id, variant).check(OPENING_VALUES, ("statement",))
         for prompt_id, values in FEEDBACK_VALUES.items():
             self.library.get("feedback", prompt_id).check(values)
@@ -157,7 +160,7 @@ class PromptSet:
         """Every prompt that a run may use: `{"system/helpful_coder": ..., "generation/basic.function": ..., ...}`."""
         opening = {
             f"generation/{self.prompt_id}.{variant}": self.library.get("generation", self.prompt_id, variant)
-            for variant in ("function", "program")
+            for variant in self.variants
         }
         feedback = {f"feedback/{prompt_id}": self.library.get("feedback", prompt_id) for prompt_id in FEEDBACK_VALUES}
         return {f"system/{self.system_prompt_id}": self.system, **opening, **feedback}
@@ -178,7 +181,7 @@ def opening_messages(problem: ProblemView, prompts: PromptSet) -> list[Message]:
         f"Start from this code:\n\n```python\n{problem.starter_code.rstrip()}\n```\n" if problem.starter_code else ""
     )
     values = {
-        "statement": problem.statement.strip(),
+        "statement": problem.statement.strip() if problem.prompt is None else problem.prompt,
         "func_name": problem.func_name or "",
         "kind": "class" if problem.class_name and problem.class_name == problem.func_name else "function",
         "starter_code": starter,

@@ -1,4 +1,6 @@
-"""One run of `codegen scrape`: options, resume, files, progress, interruption. The loop itself is `scraper.solve`."""
+"""One run of a model over problems: options, resume, files, progress, interruption. What is done to one problem is
+`scraper.solve` or `sampler.sample`.
+"""
 
 from __future__ import annotations
 
@@ -17,83 +19,68 @@ from code_generation.jsonl import print_error
 from code_generation.loaders.jsonl import read_problems, read_runnable
 from code_generation.models import GenerationResult
 from code_generation.progress import Progress, ticking
-from code_generation.prompts import PromptLibrary, PromptSet, opening_messages
+from code_generation.prompts import CODE, PATCHES, PromptLibrary, PromptSet, opening_messages
 from code_generation.providers import ModelOptions, choose_model, open_provider
 from code_generation.results import unsolved_path
 from code_generation.run_files import RunFiles, RunPaths, open_run_files
 from code_generation.run_manifest import describe_model, describe_options, describe_prompts
-from code_generation.run_options import PromptOptions, ScrapeOptions
+from code_generation.run_options import PromptOptions, RunOptions, ScrapeOptions
 from code_generation.run_summary import RunSummary
 from code_generation.scraper import SolvePolicy, scrape, solve
 from code_generation.spans import collecting
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterator
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
     from pathlib import Path
 
     from code_generation.models import CodeProblem, JsonValue
     from code_generation.protocols import Grader, Provider
     from code_generation.providers import ModelChoice
 
+    Answer = Callable[[CodeProblem, Provider, Grader, SolvePolicy, int], Awaitable[GenerationResult]]
     OnResult = Callable[[GenerationResult, dict[str, float]], None]
     """Gets a row and the seconds it took: in all (`total`) and by `spans.Part`."""
 
 
-@dataclass(frozen=True)
-class ScrapeRun:
+@dataclass(frozen=True, kw_only=True)
+class Run:
     """Everything a run needs, checked before anything is spent."""
 
+    command: str
+    """What a person calls it: `scrape`, `generate`."""
+    answer: Answer
+    """How one problem is worked on."""
     source: Path
+    """The problem file."""
     out: Path
-    unsolved: Path
+    unsolved: Path | None
+    """Where rows go that do not meet the criterion; None: to the others."""
     choice: ModelChoice
     policy: SolvePolicy
     model: ModelOptions
     grading: GraderOptions
-    options: ScrapeOptions
+    options: RunOptions
+    samples_per_problem: int
+    asked: dict[str, JsonValue]
+    """The options of this kind of run, for its manifest."""
     ids: list[str]
     """Ids of the problems to work on, in the order of the file."""
-
-    @classmethod
-    def prepare(
-        cls,
-        source: Path,
-        out: Path,
-        *,
-        model: ModelOptions,
-        prompts: PromptOptions | None = None,
-        grading: GraderOptions | None = None,
-        options: ScrapeOptions | None = None,
-        need_key: bool = True,
-    ) -> ScrapeRun:
-        """Check options, prompts, key and the whole problem file.
-
-        Raises:
-            ConfigError, DataError: something is not as it must be.
-        """
-        options, prompts = options or ScrapeOptions(), prompts or PromptOptions()
-        options.check()
-        chosen = PromptSet(PromptLibrary(prompts.prompts_dir), prompts.system_prompt_id, prompts.prompt_id)
-        chosen.check()
-        unsolved = options.error_log_path or unsolved_path(out)
-        if len({p.resolve() for p in (source, out, unsolved)}) < 3:  # noqa: PLR2004 - three files, three roles
-            msg = f"the problems ({source}), the results ({out}) and the error log ({unsolved}) must be different files"
-            raise ConfigError(msg)
-        choice = choose_model(model, need_key=need_key)
-        policy = SolvePolicy(
-            prompts=chosen,
-            sampling=choice.sampling,
-            max_turns=options.max_turns,
-            criterion=options.wanted(),
-        )
-        ids = _ids(source, options)
-        return cls(source, out, unsolved, choice, policy, model, grading or GraderOptions(), options, ids)
 
     def first_prompt(self) -> str:
         """The exact first messages, as text; for `--dry-run`."""
         problem = next(read_problems(self.source))
         messages = opening_messages(problem.view(), self.policy.prompts)
         return "\n\n".join(f"[{m.role}]\n{m.content}" for m in messages)
+
+    @property
+    def total(self) -> int:
+        """Conversations in all."""
+        return len(self.ids) * self.samples_per_problem
+
+    @property
+    def asks_for_patches(self) -> bool:
+        """Whether answers are patches, which get no verdict here."""
+        return self.policy.prompts.variants == PATCHES
 
     @property
     def paths(self) -> RunPaths:
@@ -107,7 +94,7 @@ class ScrapeRun:
         return {
             "model": describe_model(self.choice),
             "prompts": describe_prompts(self.policy.prompts),
-            "options": describe_options(self.options) | {"criterion": self.policy.criterion},
+            "options": describe_options(self.options) | self.asked | {"criterion": self.policy.criterion},
             "grading": describe_options(self.grading),
         }
 
@@ -159,9 +146,9 @@ class ScrapeRun:
         self, files: RunFiles, provider: Provider, grader: Grader, on_result: OnResult | None
     ) -> RunSummary:
         """Solve what has no row yet."""
-        samples = range(self.options.samples_per_problem)
+        samples = range(self.samples_per_problem)
         before = sum((i, sample) in files.done for i in self.ids for sample in samples)
-        summary = RunSummary(total=len(self.ids) * len(samples), done_before=before)
+        summary = RunSummary(total=self.total, done_before=before)
         stopped = asyncio.Event()
         hopeless: CodeGenerationError | None = None
 
@@ -172,7 +159,7 @@ class ScrapeRun:
         async def solve_one(problem: CodeProblem, sample_index: int) -> GenerationResult:
             started = time.monotonic()
             with collecting() as seconds:
-                result = await solve(problem, provider, grader, self.policy, sample_index)
+                result = await self.answer(problem, provider, grader, self.policy, sample_index)
                 await files.append(result)
             if on_result is not None:
                 on_result(result, {"total": time.monotonic() - started} | {str(part): s for part, s in seconds.items()})
@@ -183,7 +170,11 @@ class ScrapeRun:
 
         work = scrape(self._pairs(files.done), solve_one, max_concurrent=self.options.at_a_time, stop=stopped)
         said = STOPPING + (BATCHES_GO_ON if self.options.batch else "")
-        with Progress("scrape", summary.total - before) as progress, interruptible(stop, said), files.counting(summary):
+        with (
+            Progress(self.command, summary.total - before) as progress,
+            interruptible(stop, said),
+            files.counting(summary),
+        ):
             async with ticking(lambda: progress.show(note())), contextlib.aclosing(work) as results:
                 async for result in results:
                     if isinstance(result, GenerationResult):
@@ -204,13 +195,69 @@ class ScrapeRun:
         wanted = set(self.ids)
         for problem in read_problems(self.source):
             if problem.problem_id in wanted:
-                for sample in range(self.options.samples_per_problem):
+                for sample in range(self.samples_per_problem):
                     if (problem.problem_id, sample) not in done:
                         yield problem, sample
 
 
 STOPPING = "stopping: answers under way are waited for and kept; interrupt again to stop at once"
 BATCHES_GO_ON = "; batches go on at the provider, and the same command collects them"
+
+
+def prepare_scrape(
+    source: Path,
+    out: Path,
+    *,
+    model: ModelOptions,
+    prompts: PromptOptions | None = None,
+    grading: GraderOptions | None = None,
+    options: ScrapeOptions | None = None,
+    running: RunOptions | None = None,
+    need_key: bool = True,
+) -> Run:
+    """Conversations of several turns: check options, prompts, key and the whole problem file.
+
+    Raises:
+        ConfigError, DataError: something is not as it must be.
+    """
+    options, running = options or ScrapeOptions(), running or RunOptions()
+    options.check()
+    running.check()
+    chosen = choose_prompts(prompts or PromptOptions(), CODE)
+    unsolved = options.error_log_path or unsolved_path(out)
+    if len({p.resolve() for p in (source, out, unsolved)}) < 3:  # noqa: PLR2004 - three files, three roles
+        msg = f"the problems ({source}), the results ({out}) and the error log ({unsolved}) must be different files"
+        raise ConfigError(msg)
+    choice = choose_model(model, need_key=need_key)
+    policy = SolvePolicy(
+        prompts=chosen, sampling=choice.sampling, max_turns=options.max_turns, criterion=options.wanted()
+    )
+    return Run(
+        command="scrape",
+        answer=solve,
+        source=source,
+        out=out,
+        unsolved=unsolved,
+        choice=choice,
+        policy=policy,
+        model=model,
+        grading=grading or GraderOptions(),
+        options=running,
+        samples_per_problem=options.samples_per_problem,
+        asked=describe_options(options),
+        ids=_ids(source, options),
+    )
+
+
+def choose_prompts(options: PromptOptions, variants: tuple[str, ...]) -> PromptSet:
+    """The prompts of a run, all of them looked at.
+
+    Raises:
+        UnknownName: there is none of that id. ConfigError: one has a placeholder that no value fits.
+    """
+    chosen = PromptSet(PromptLibrary(options.prompts_dir), options.system_prompt_id, options.prompt_id, variants)
+    chosen.check()
+    return chosen
 
 
 def _ids(source: Path, options: ScrapeOptions) -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -35,8 +35,8 @@ class RunPaths:
     source: Path
     """The problem file."""
     results: Path
-    unsolved: Path
-    """The error log."""
+    unsolved: Path | None
+    """The error log; None: every row goes to the results."""
     journaled: bool
     """Answers cost something: they are kept, and there is a log of the calls."""
     batched: bool = False
@@ -51,7 +51,7 @@ class RunPaths:
         """Every file that the run writes, by its role."""
         return {
             "results": self.results,
-            "unsolved": self.unsolved,
+            **({"unsolved": self.unsolved} if self.unsolved else {}),
             **({"journal": self.journal} if self.journaled else {}),
             **({"spending": spending_path(self.results)} if self.journaled else {}),
             **({"batches": ledger_path(self.results)} if self.batched else {}),
@@ -71,7 +71,10 @@ class RunPaths:
                 f"{n} batches are under way at the provider: run without --force to collect them, or move {ledger} away"
             )
             raise ConfigError(msg)
-        with JsonlWriter(self.results), JsonlWriter(self.unsolved):  # not under the hands of another run
+        with ExitStack() as held:  # not under the hands of another run
+            for path in (self.results, self.unsolved):
+                if path is not None:
+                    held.enter_context(JsonlWriter(path))
             for path in self.written().values():
                 if backup := keep_backup(path):
                     print_error(f"{path} kept as {backup}")
@@ -83,7 +86,7 @@ class RunFiles:
     def __init__(
         self,
         solved: GroupWriter,
-        unsolved: GroupWriter,
+        unsolved: GroupWriter | None,
         journal: Journal | None,
         log: EventLog,
         batches: BatchLedger | None = None,
@@ -97,8 +100,8 @@ class RunFiles:
         self.facts: dict[str, JsonValue] = {}
         """What came of this session, for the manifest."""
         self.status = "finished"
-        self._solved, self._unsolved = solved, unsolved
-        for writer in (solved, unsolved):
+        self._solved, self._unsolved = solved, unsolved or solved
+        for writer in dict.fromkeys((self._solved, self._unsolved)):
             for row in read_finished(writer.file.path):
                 self._remember(row)
 
@@ -145,7 +148,11 @@ async def open_run_files(paths: RunPaths, settings: Mapping[str, JsonValue]) -> 
         ConfigError: a file can't be written, or another run has it. DataError: one holds something else.
     """
     written = paths.written()
-    async with GroupWriter(paths.results) as solved, GroupWriter(paths.unsolved) as unsolved:
+    async with AsyncExitStack() as opened:
+        solved = await opened.enter_async_context(GroupWriter(paths.results))
+        unsolved = None
+        if paths.unsolved is not None:
+            unsolved = await opened.enter_async_context(GroupWriter(paths.unsolved))
         manifest = RunManifest(written["manifest"])
         journal = Journal(paths.journal) if paths.journaled else None
         log = EventLog(written.get("log"))

@@ -1,4 +1,6 @@
-"""How `codegen scrape` is told what to do: its options, each a flag; a field's docstring is its help."""
+"""How `codegen scrape` and `codegen generate` are told what to do: options, each a flag; a field's docstring is its
+help.
+"""
 
 from __future__ import annotations
 
@@ -28,14 +30,10 @@ class PromptOptions:
 
 @dataclass(frozen=True, kw_only=True)
 class ScrapeOptions:
-    """How problems are worked on."""
+    """What conversations are about, and when one has come to its end."""
 
     max_turns: int = 10
     """Answers that one problem may take."""
-    max_concurrent: int | None = None
-    """Problems under way at a time; default: 60, with --batch 5000."""
-    max_concurrent_requests: int | None = None
-    """Calls to the model at a time; default: as many as problems."""
     samples_per_problem: int = 1
     """Conversations per problem."""
     criterion: Criterion | None = None
@@ -52,6 +50,61 @@ class ScrapeOptions:
     """Leave out the problems that `codegen validate --check-canonical` has put on its list, IN.quarantine.jsonl."""
     quarantine: Path | None = None
     """The list, where it is another file; leaves its problems out too."""
+
+    def wanted(self) -> Criterion:
+        """The criterion that the flags add up to.
+
+        Raises:
+            ConfigError: they contradict each other.
+        """
+        asked: list[tuple[str, Criterion | None]] = [
+            ("--criterion", self.criterion),
+            ("--should-pass-private", "all" if self.should_pass_private else None),
+            ("--should-not-pass-private", "public-not-private" if self.should_not_pass_private else None),
+        ]
+        given = [(flag, value) for flag, value in asked if value is not None]
+        if len({value for _, value in given}) > 1:
+            msg = f"{' and '.join(flag for flag, _ in given)} contradict each other: give one of them"
+            raise ConfigError(msg)
+        return given[0][1] if given else "all"
+
+    def check(self) -> None:
+        """Look at the numbers.
+
+        Raises:
+            ConfigError: one that can't be meant.
+        """
+        check_counts({
+            "--max-turns": self.max_turns,
+            "--samples-per-problem": self.samples_per_problem,
+            "--limit": self.limit,
+        })  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True)
+class SampleOptions:
+    """How many answers a problem gets that are independent of each other."""
+
+    num_samples_per_problem: int = 1
+    """Answers per problem."""
+
+    def check(self) -> None:
+        """Look at the number.
+
+        Raises:
+            ConfigError: it can't be meant.
+        """
+        check_counts({"--num-samples-per-problem": self.num_samples_per_problem})
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunOptions:
+    """How a run goes: how much at a time, what it may cost, in batches or not."""
+
+    max_concurrent: int | None = None
+    """Problems under way at a time; default: 60, with --batch 5000."""
+    max_concurrent_requests: int | None = None
+    """Calls to the model at a time; default: as many as problems."""
     max_cost_usd: float | None = None
     """Dollars that the run may cost at most, earlier sessions included; it holds whatever comes back."""
     max_cost_per_problem_usd: float | None = None
@@ -84,39 +137,15 @@ class ScrapeOptions:
         patience_s = None if hours is None else 3600 * hours
         return BatchPace(settle_s=self.batch_settle, poll_s=self.batch_poll, patience_s=patience_s, submit=self.batch)
 
-    def wanted(self) -> Criterion:
-        """The criterion that the flags add up to.
-
-        Raises:
-            ConfigError: they contradict each other.
-        """
-        asked: list[tuple[str, Criterion | None]] = [
-            ("--criterion", self.criterion),
-            ("--should-pass-private", "all" if self.should_pass_private else None),
-            ("--should-not-pass-private", "public-not-private" if self.should_not_pass_private else None),
-        ]
-        given = [(flag, value) for flag, value in asked if value is not None]
-        if len({value for _, value in given}) > 1:
-            msg = f"{' and '.join(flag for flag, _ in given)} contradict each other: give one of them"
-            raise ConfigError(msg)
-        return given[0][1] if given else "all"
-
     def check(self) -> None:
         """Look at the numbers.
 
         Raises:
             ConfigError: one that can't be meant.
         """
-        for name, count in (
-            ("--max-turns", self.max_turns),
-            ("--max-concurrent", self.max_concurrent),
-            ("--max-concurrent-requests", self.max_concurrent_requests),
-            ("--samples-per-problem", self.samples_per_problem),
-            ("--limit", self.limit),
-        ):
-            if count is not None and count < 1:
-                msg = f"{name} must be at least 1, got {count}"
-                raise ConfigError(msg)
+        check_counts(
+            {"--max-concurrent": self.max_concurrent, "--max-concurrent-requests": self.max_concurrent_requests}
+        )
         for name, number in (
             ("--batch-settle", self.batch_settle),
             ("--batch-poll", self.batch_poll),
@@ -125,3 +154,15 @@ class ScrapeOptions:
             if number is not None and not 0 < number < math.inf:
                 msg = f"{name} must be a number above 0, got {number}"
                 raise ConfigError(msg)
+
+
+def check_counts(counts: dict[str, int | None]) -> None:
+    """Numbers of things, by flag.
+
+    Raises:
+        ConfigError: one below 1.
+    """
+    for name, count in counts.items():
+        if count is not None and count < 1:
+            msg = f"{name} must be at least 1, got {count}"
+            raise ConfigError(msg)

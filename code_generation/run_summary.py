@@ -50,6 +50,8 @@ class RunSummary:
     """Rows whose cost is not."""
     failures: Counter[str] = field(default_factory=Counter)
     """Error texts of problems that a broken tool left without a result."""
+    patches: Counter[bool] = field(default_factory=Counter)
+    """Answers to questions for a patch, which get no verdict here: by whether they hold a well-formed one."""
     refused: int = 0
     """Conversations that a model's refusal ended."""
     interrupted: bool = False
@@ -61,14 +63,18 @@ class RunSummary:
     @property
     def left(self) -> int:
         """Conversations without a result."""
-        return self.total - self.done_before - self.satisfied - self.unsolved
+        return self.total - self.done_before - self.satisfied - self.unsolved - self.patches.total()
 
     def count(self, result: GenerationResult) -> None:
         """Add one finished problem."""
         self._say()
         self.refused += result.generation_metadata.get("ended") == "refused"
-        self.satisfied += result.satisfied
-        self.unsolved += not result.satisfied
+        patch = result.attempts[-1].patch
+        if patch is not None:
+            self.patches[patch.well_formed] += 1
+        else:
+            self.satisfied += result.satisfied
+            self.unsolved += not result.satisfied
         self.verified += result.verified
         self.repaired += result.satisfied and len(result.attempts) > 1
         self.turns += len(result.attempts)
@@ -103,6 +109,8 @@ class RunSummary:
     def note(self) -> str:
         """The counts in a few words."""
         parts = [f"{self.satisfied} solved", f"{self.unsolved} unsolved"]
+        if self.patches:
+            parts = [f"{self.patches.total()} answers, {self.patches[True]} with a well-formed patch"]
         if self.refused:
             parts.append(f"{self.refused} refused")
         if self.failures:
@@ -125,9 +133,11 @@ class RunSummary:
             "tokens", "cost_usd", "unknown_costs",
         )  # fmt: skip
         cost = {"cost_usd": None if self.unknown_costs else self.cost_usd}
-        return (
-            {name: getattr(self, name) for name in counted} | cost | {"failures": dict(self.failures.most_common(100))}
+        patches = (
+            {"patches": {"well_formed": self.patches[True], "others": self.patches[False]}} if self.patches else {}
         )
+        failures = {"failures": dict(self.failures.most_common(100))}
+        return {name: getattr(self, name) for name in counted} | patches | cost | failures
 
 
 def _may_be_all(error: CodeGenerationError) -> bool:

@@ -21,7 +21,7 @@ from code_generation.spans import span
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
 
-    from code_generation.models import CodeProblem, Completion, Grade, Message
+    from code_generation.models import CodeProblem, Completion, Grade, Message, PatchReport
     from code_generation.protocols import Grader, Provider
 
 Criterion = Literal["all", "public", "private", "public-not-private"]
@@ -87,7 +87,7 @@ async def solve(
                 grade = await grader.grade(problem, code, mode="isolated")  # what is called verified was run isolated
         if grade is not None and grade.verdict == "infra":
             raise SandboxLost(next(o.error for o in grade.outcomes if o.status == "infra_error"))
-        attempts.append(_attempt(completion, code, grade))
+        attempts.append(build_attempt(completion, code, grade))
         if policy.satisfied_by(grade):
             ended = "satisfied"
         elif completion.refusal is not None:
@@ -97,7 +97,7 @@ async def solve(
         else:
             shown = None if grade is None else grade.view(problem)
             messages = [*messages, feedback_message(shown, policy.prompts, view.func_name)]
-    return _result(problem, messages, attempts, provider, grader, policy, sample_index, ended)
+    return build_result(problem, messages, attempts, provider, grader, policy, sample_index, ended)
 
 
 @dataclass(frozen=True)
@@ -151,7 +151,10 @@ async def scrape(
         await asyncio.gather(*running, return_exceptions=True)
 
 
-def _attempt(completion: Completion, code: str | None, grade: Grade | None) -> Attempt:
+def build_attempt(
+    completion: Completion, code: str | None, grade: Grade | None = None, patch: PatchReport | None = None
+) -> Attempt:
+    """One turn of a conversation, for the row."""
     return Attempt(
         code=code,
         grade=grade,
@@ -161,10 +164,11 @@ def _attempt(completion: Completion, code: str | None, grade: Grade | None) -> A
         finish_reason=completion.finish_reason,
         refusal=completion.refusal,
         changed=completion.changed,
+        patch=patch,
     )
 
 
-def _result(
+def build_result(
     problem: CodeProblem,
     messages: list[Message],
     attempts: list[Attempt],
@@ -174,6 +178,7 @@ def _result(
     sample_index: int,
     ended: str,
 ) -> GenerationResult:
+    """The row of a conversation that ended for the reason `ended`."""
     last = attempts[-1]
     costs = [a.cost_usd for a in attempts]
     return GenerationResult(

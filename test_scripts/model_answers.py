@@ -59,6 +59,9 @@ class Answers:
         right_at = {"right": 0, "repair": 1, "wrong": None}[mode]
         if options.solve_at_turn is not None and mode != "wrong":
             right_at = options.solve_at_turn
+        if metadata.get("answer") == "patch":
+            said = metadata["patch"] if right_at == 0 else metadata["patch"].replace("@@ -", "@@ -9")
+            return padded(f"This mends it.\n\n<patch>\n{said}</patch>\n", options.pad)
         if right_at is not None and turn >= right_at:
             return padded(f"Here it is.\n\n```python\n{problem['solutions'][0]}\n```\n", options.pad)
         name = metadata.get("func_name")

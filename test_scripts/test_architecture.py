@@ -17,10 +17,10 @@ FLOORS = {
     1: "json_pieces literals records packed jsonl tables config prompts extract compare harness evalplus profiles "
     "pricing forecast sandbox concurrency progress proportions statements spans group_commit journal batch_ledger "
     "spending event_log interruption",
-    2: "loaders providers executors synthesis",
+    2: "loaders patches providers executors synthesis",
     3: "certificate judging grader rewards results audit grading",
-    4: "scraper estimate run run_files run_manifest run_options run_summary journal_tools preprocess synthesize",
-    5: "exporters",
+    4: "scraper sampler generate estimate run run_files run_manifest run_options run_summary journal_tools preprocess synthesize",
+    5: "predictions patch_shares exporters",
     7: "demo doctor command_line generation_cli mbpp_loader __main__ test_scripts",
 }
 FLOOR_OF = {room: floor for floor, rooms in FLOORS.items() for room in rooms.split()}

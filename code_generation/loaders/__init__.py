@@ -47,7 +47,7 @@ DONE: Any = object()
 BROKEN = "the loader could not deal with this row, please report it"
 """Starts the reason of a bad row that shows a fault of ours."""
 
-OWN_OPTIONS = ("challenge_tests", "release", "start_date", "end_date", "map", "mapping")
+OWN_OPTIONS = ("challenge_tests", "release", "start_date", "end_date", "map", "mapping", "repos", "include_hints")
 """Options that mean something to one data set or another: given to any other they would be ignored unseen."""
 
 HOLDS_REFERENCE = "holds_reference"
@@ -94,6 +94,11 @@ class LoadOptions:
     """Which field is what in files of another schema (jsonl), KEY=PLACE, once a key: problem=description."""
     mapping: str | None = None
     """The same from a table of a TOML file, FILE#TABLE, see configs/datasets.example.toml (jsonl)."""
+    repos: str | None = None
+    """Folder with clones of the repositories, as owner__name, owner/name or name: prompts are assembled of the files that
+    the reference patch changes, where rows bring no `text` (swebench)."""
+    include_hints: bool = False
+    """Put the comments on the issue into prompts that are assembled (swebench)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -122,6 +127,8 @@ class DataSet:
     """Whether the options ask for a row at all. Raises DataError where that can't be seen."""
     names: Callable[[LoadOptions], tuple[str, ...]] = field(default=lambda _options: ())
     """Which files to read, see `Source.names`."""
+    wants_patches: bool = False
+    """Its problems are answered by a patch and have no tests that can be run here."""
     own_options: tuple[str, ...] = ()
     """Options that only this set knows, see `OWN_OPTIONS`."""
     prepare: Callable[[LoadOptions], LoadOptions] = field(default=lambda options: options)

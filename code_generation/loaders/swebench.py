@@ -6,17 +6,22 @@ docs/guides/datasets.md.
 Verified adds `difficulty`, Multimodal `image_assets`, and the retrieval builds `text`, the whole prompt with code.
 
 The statement is the issue. Everything else is metadata under the name of its field; patches and prompts stay byte for
-byte. No test can be run here: it takes the repository in the environment of its time. So a problem has neither tests
+byte. Where a row has no `text` and there are clones of the repositories (`--repos`), the prompt is assembled as `text`,
+see `oracle`. No test can be run here: it takes the repository in the environment of its time. So a problem has neither tests
 nor solutions, and `metadata.answer` is `patch`.
 """
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
-from code_generation.errors import DataError
+from msgspec import structs
+
+from code_generation.errors import ConfigError, DataError
 from code_generation.loaders import DataSet, LoadOptions
 from code_generation.loaders.fields import structure_of, unix
+from code_generation.loaders.oracle import oracle_prompt
 from code_generation.models import PATCH, CodeProblem
 
 HUB_IDS = {
@@ -41,13 +46,13 @@ TEXTS = ("version", "patch", "test_patch", "hints_text", "created_at", "environm
 LISTS = ("FAIL_TO_PASS", "PASS_TO_PASS")
 
 
-def parse_row(row: dict[str, Any], _options: LoadOptions) -> CodeProblem:
+def parse_row(row: dict[str, Any], options: LoadOptions) -> CodeProblem:
     """Turn a row of any build into a problem that is answered by a patch.
 
     Raises:
-        DataError: a field is missing or of another type.
+        DataError: a field is missing or of another type, or its prompt can't be assembled.
     """
-    return CodeProblem(
+    problem = CodeProblem(
         problem_id=_text(row, "instance_id", needed=True),
         problem=unix(_text(row, "problem_statement", needed=True)).strip(),
         solutions=[],
@@ -61,6 +66,25 @@ def parse_row(row: dict[str, Any], _options: LoadOptions) -> CodeProblem:
             **_images(row),
         },
     )
+    if options.repos is None or "text" in problem.metadata:
+        return problem
+    text = oracle_prompt(problem, Path(options.repos), hints=options.include_hints)
+    return structs.replace(problem, metadata=problem.metadata | {"text": text, "text_from": "oracle"})
+
+
+def check_options(options: LoadOptions) -> LoadOptions:
+    """Refuse options that can't be.
+
+    Raises:
+        ConfigError: hints without prompts to put them into, a folder that is none.
+    """
+    if options.include_hints and options.repos is None:
+        msg = "--include-hints goes into prompts that are assembled from clones: give their folder with --repos"
+        raise ConfigError(msg)
+    if options.repos is not None and not Path(options.repos).is_dir():
+        msg = f"--repos {options.repos} is no folder; it holds the clones, as owner__name, owner/name or name"
+        raise ConfigError(msg)
+    return options
 
 
 def _text(row: dict[str, Any], name: str, *, needed: bool = False) -> str:
@@ -102,4 +126,7 @@ SWEBENCH = DataSet(
     default_config="lite",
     default_splits=dict.fromkeys([None, *HUB_IDS], "test"),
     hub_ids=HUB_IDS,
+    wants_patches=True,
+    own_options=("repos", "include_hints"),
+    prepare=check_options,
 )

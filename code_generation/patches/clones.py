@@ -25,6 +25,7 @@ def find_clone(repos: Path, repo: str) -> Path | None:
     owner, _, name = repo.partition("/")
     if not name or any(part in {"", ".", ".."} or "/" in part for part in (owner, name)):
         return None
+    repos = repos.expanduser().resolve()  # git is started in another folder
     for place in (f"{owner}__{name}", f"{owner}/{name}", name):
         for folder in (repos / place, repos / f"{place}.git"):
             if (folder / ".git").exists():

@@ -20,8 +20,8 @@ from code_generation.interruption import resume_command
 from code_generation.jsonl import encode, print_error
 from code_generation.providers import ModelOptions
 from code_generation.results import check_writable
-from code_generation.run import ScrapeRun
-from code_generation.run_options import PromptOptions, ScrapeOptions
+from code_generation.run import prepare_scrape
+from code_generation.run_options import PromptOptions, RunOptions, ScrapeOptions
 
 if TYPE_CHECKING:
     from code_generation.models import GenerationResult, JsonValue
@@ -38,6 +38,7 @@ def scraper_profiled(
     model: Annotated[ModelOptions, Flat] = ModelOptions(),  # noqa: B008 - frozen
     prompts: Annotated[PromptOptions, Flat] = PromptOptions(),  # noqa: B008
     options: Annotated[ScrapeOptions, Flat] = ScrapeOptions(),  # noqa: B008
+    running: Annotated[RunOptions, Flat] = RunOptions(),  # noqa: B008
     grading: Annotated[GraderOptions, Flat] = GraderOptions(),  # noqa: B008
 ) -> int:  # fmt: skip
     """Solve problems like `codegen scrape`, and say where the time went.
@@ -48,7 +49,7 @@ def scraper_profiled(
         profile_output: JSON file to write: `problems`, a row each, and `total`.
     """
     check_writable(profile_output)
-    run = ScrapeRun.prepare(in_, out, model=model, prompts=prompts, grading=grading, options=options)
+    run = prepare_scrape(in_, out, model=model, prompts=prompts, grading=grading, options=options, running=running)
     rows: list[dict[str, JsonValue]] = []
 
     def note(result: GenerationResult, seconds: dict[str, float]) -> None:
