@@ -19,7 +19,11 @@ def wilson_interval(passed: int, n: int, z: float = Z_95) -> tuple[float, float]
     if not 0 <= passed <= n or n == 0:
         msg = f"{passed} of {n} is no proportion"
         raise ValueError(msg)
-    p = passed / n
+    return score_interval(passed / n, n, z)
+
+
+def score_interval(p: float, n: float, z: float = Z_95) -> tuple[float, float]:
+    """Wilson's interval around a proportion of so many trials, which need not be whole numbers."""
     middle = (p + z * z / (2 * n)) / (1 + z * z / n)
     half = z / (1 + z * z / n) * sqrt(p * (1 - p) / n + z * z / (4 * n * n))
     return max(0.0, middle - half), min(1.0, middle + half)

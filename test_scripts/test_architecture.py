@@ -20,7 +20,7 @@ FLOORS = {
     2: "loaders patches providers executors synthesis",
     3: "certificate judging grader rewards results audit grading",
     4: "scraper sampler generate estimate run run_files run_manifest run_options run_summary journal_tools preprocess synthesize",
-    5: "predictions patch_shares exporters",
+    5: "predictions patch_shares evaluation exporters",
     7: "demo doctor command_line generation_cli mbpp_loader __main__ test_scripts",
 }
 FLOOR_OF = {room: floor for floor, rooms in FLOORS.items() for room in rooms.split()}
