@@ -182,7 +182,7 @@ class SimilarityIndex:
             for other in sorted(lsh.query(sketch)):
                 if groups[other] is groups[number]:
                     continue
-                similarity = _jaccard(mine, self._shingles[contents[other]])
+                similarity = jaccard(mine, self._shingles[contents[other]])
                 if similarity >= THRESHOLD:
                     _join(groups, other, number)
                     first, second = sorted((names[other], names[number]))
@@ -220,6 +220,7 @@ def _shingles(words: list[str]) -> array[int]:
     return array("Q", (int.from_bytes(h, "big") for h in hashes))
 
 
-def _jaccard(one: array[int], other: array[int]) -> float:
+def jaccard(one: array[int], other: array[int]) -> float:
+    """Jaccard similarity of two sets of hashes that are not both empty: 0 to 1."""
     shared = len(set(one).intersection(other))
     return shared / (len(one) + len(other) - shared)
