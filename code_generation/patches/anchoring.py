@@ -98,7 +98,7 @@ def _fit(hunk: LooseHunk, source: _Source, found: set[str]) -> None:
             hunk.lines = lines
             found.add("line-ends")
             return
-    shifted = [line if line[:1] in {"-", "+", "\\"} else f" {line}" for line in hunk.lines]
+    shifted = [line if line[:1] in {"-", "+", "\\"} else f" {line}" for line in hunk.written]
     if len(source.places([line[1:] for line in shifted if line[:1] in {" ", "-"}])) == 1:
         hunk.lines = shifted
         found.add("context-prefix")
@@ -140,7 +140,8 @@ def _written(hunk: LooseHunk, new_start: int | None, found: set[str]) -> Hunk:
     """A hunk whose header says what it is; the header stays as written where it already does."""
     old, new = hunk.counts
     old_start = hunk.old_start or 0
-    said = (hunk.old_start, hunk.old_count, hunk.new_start, hunk.new_count)
+    match = HUNK_HEADER.fullmatch(hunk.header)
+    said = [1 if n is None else int(n) for n in match.groups()[:4]] if match else None
     if hunk.old_count is not None and (hunk.old_count, hunk.new_count) != (old, new):
         found.add("hunk-counts")
     if new_start is None:
@@ -149,9 +150,9 @@ def _written(hunk: LooseHunk, new_start: int | None, found: set[str]) -> Hunk:
         found.add("hunk-starts")
     numbers = _range(old_start, old), _range(new_start, new)
     header = f"@@ -{numbers[0]} +{numbers[1]} @@{f' {hunk.section}' if hunk.section else ''}"
-    if not HUNK_HEADER.fullmatch(hunk.header):
+    if match is None:
         found.add("hunk-header" if hunk.old_count is not None else "hunk-ranges")
-    elif said == (old_start, old, new_start, new):
+    elif said == [old_start, old, new_start, new]:
         header = hunk.header
     return Hunk(header, tuple(hunk.lines), old_start, old, new_start, new)
 

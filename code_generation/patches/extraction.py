@@ -12,6 +12,7 @@ import re
 from dataclasses import dataclass
 
 _DIFF = re.compile(r"^(?:diff --git \S|--- \S.*\n\+\+\+ \S|@@.*@@)", re.MULTILINE)
+_ANY = re.compile(r"^[ \t>]*(?:diff --git \S|--- \S|@@)", re.MULTILINE)
 _FILE = re.compile(r"^(?:diff --git \S|--- \S.*\n\+\+\+ \S)", re.MULTILINE)
 _NAMED = re.compile(r"^\+\+\+ (\S+)|^--- (?!/dev/null)(\S+)", re.MULTILINE)
 _FENCE = re.compile(r"([ \t]*)(`{3,}|~{3,})[ \t]*([^\n`]*?)[ \t]*\r?")
@@ -44,7 +45,7 @@ class _Block:
 def extract_patch(answer: str) -> FoundPatch | None:
     """The patch of an answer; None where nothing in it looks like one, an empty answer for instance."""
     text = _without_thinking(answer)
-    if not _DIFF.search(text.replace("\r\n", "\n").replace("\r", "\n")):
+    if not _looks_like_a_patch(text, _ANY):
         return None
     tags, fences = _tags(text), _fences(text)
     for group in (

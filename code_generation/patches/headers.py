@@ -147,11 +147,12 @@ def _rewritten(lines: Sequence[str], old: str | None, new: str | None, found: se
     if not has_git:
         first = f"diff --git a/{path} b/{path}"
         found.add("git-header")
-    elif shown and diff_git_paths(first) != (path, path):
+    elif shown and (changed or diff_git_paths(first) != (path, path)):
         if not _same_file(first, path):
             raise ValueError("diff --git names another file than the lines --- and +++")
-        first = f"diff --git a/{path} b/{path}"
-        found.add("path-prefix")
+        wanted = f"diff --git a/{path} b/{path}"
+        found |= {"path-prefix"} if first != wanted else set()
+        first = wanted
     return [first, *extended, *shown]
 
 

@@ -43,6 +43,9 @@ class LooseHunk:
     header: str
     """As written."""
     lines: list[str] = field(default_factory=list)
+    """The body, each line with its mark."""
+    written: list[str] = field(default_factory=list)
+    """The same lines as they came, some perhaps without their marks."""
 
     @property
     def counts(self) -> tuple[int, int]:
@@ -157,7 +160,7 @@ def _read_hunk(lines: Sequence[str], at: int, reading: Reading) -> int:
     if hunk.old_count is not None and hunk.new_count is not None:
         end = counted(lines, start, hunk.old_count, hunk.new_count)
         if end is not None and _ends_here(lines, start, end):
-            hunk.lines = _with_blanks(lines[start:end], reading)
+            hunk.lines, hunk.written = _with_blanks(lines[start:end], reading), list(lines[start:end])
             return end
     end = start
     while end < len(lines) and not (
@@ -223,7 +226,7 @@ def _read_uncounted(hunk: LooseHunk, region: Sequence[str], reading: Reading) ->
     if end < len(region) and not _TERMINATOR.match(region[end]) and not _is_signature(region, end):
         whole = _as_context(hunk, region)
         if whole is not None:
-            hunk.lines = _with_blanks(whole, reading)
+            hunk.lines, hunk.written = _with_blanks(whole, reading), list(region[: len(whole)])
             reading.repairs.add("context-prefix")
             return len(whole)
         stray = _first_change(region, end)
@@ -235,7 +238,7 @@ def _read_uncounted(hunk: LooseHunk, region: Sequence[str], reading: Reading) ->
     while body and not body[-1].strip("\r"):
         body.pop()
     _refuse_lists(hunk, body)
-    hunk.lines = _with_blanks(body, reading)
+    hunk.lines, hunk.written = _with_blanks(body, reading), body
     return len(body)
 
 
