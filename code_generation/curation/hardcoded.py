@@ -250,7 +250,7 @@ def _plain(value: Any) -> Any:
 def _answered(pair: _Pair, tests: list[_Test]) -> int | None:
     """The first test that a pair of literals answers."""
     for number, test in enumerate(tests):
-        if not (pair.answer == test.answer or str(pair.answer) == test.answer):
+        if pair.answer != test.answer and str(pair.answer) != str(test.answer):
             continue
         if all(any(_same(g, v) for v in test.values) for g in pair.given):
             return number
