@@ -187,7 +187,8 @@ def _ends_here(lines: Sequence[str], start: int, end: int) -> bool:
         at += 1
     if at == len(lines) or lines[at].startswith(("diff --git ", "@@")) or starts_file(lines, at):
         return True
-    if at == end and lines[at][:1] in {" ", "+", "-"} and not _is_signature(lines, at):
+    marked = all(line.startswith(" ") for line in lines[end:at])  # blank lines of context, not of prose
+    if marked and lines[at][:1] in {" ", "+", "-"} and not _is_signature(lines, at):
         return False
     loose = _first_change(lines, at)
     if loose is not None and not _is_signature(lines, at):
