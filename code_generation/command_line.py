@@ -37,7 +37,7 @@ ALIASES = {
 }
 """What other systems of the field call our flags."""
 
-RESUMED = {"demo", "scrape", "grade"}
+RESUMED = {"demo", "scrape", "generate", "grade"}
 """Commands that go on where they stopped; the others write their output whole or not at all."""
 NOT_FROM_ENVIRONMENT = {("preprocess", "--model")}
 """A model that is set for other commands is not paid here unasked."""

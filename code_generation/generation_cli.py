@@ -325,11 +325,11 @@ def patches(
 ) -> int:  # fmt: skip
     """Measure patches for SWE-bench: found, repaired, well-formed, applied, compared; never a verdict of its tests.
 
-    ANSWERS holds result rows of `codegen generate --dataset swebench`, or recorded rows `{"instance_id", "full_output"}`
-    (or `"response"`, or `"model_patch"`). With the official harness' report its outcomes stand beside the shares and go
-    into the rows, so that `codegen export` takes resolved ones as verified by that harness.
+    ANSWERS holds rows of `codegen generate --dataset swebench`, or recorded ones: `{"instance_id", "full_output"}`
+    (or `"response"`, or `"model_patch"`). With the official harness' report its outcomes stand beside the shares and
+    go into the rows, so that `codegen export` takes resolved ones as verified by that harness.
 
-    Example: `codegen patches answers.jsonl --harness-report org-model.run1.json --output measured.jsonl`
+    Example: `codegen patches datasets/issue_answers.jsonl --output measured.jsonl`
 
     Args:
         answers: Result file, predictions, or recorded answers.
@@ -351,8 +351,9 @@ def _carry_out(run: Run, *, dry_run: bool, pilot: int | None) -> int:
     if dry_run:
         print(run.first_prompt())
         unsolved = f", unsolved: {run.unsolved}" if run.unsolved else ""
-        print(f"\nwould ask {run.choice!r} about {len(run.ids)} problems of {run.source}, {run.samples_per_problem} "
-              f"conversation(s) each of at most {run.policy.max_turns} turns; results: {run.out}{unsolved}")  # fmt: skip
+        print(f"\nwould ask {run.choice!r} about {len(run.ids)} problems of {run.source}, "
+              f"{run.samples_per_problem} conversation(s) each of at most {run.policy.max_turns} turns; "
+              f"results: {run.out}{unsolved}")  # fmt: skip
         return DONE
     if pilot is not None:
         return _estimate(run, pilot)
@@ -375,7 +376,8 @@ def _report(summary: RunSummary, run: Run) -> int:
     """Say what a run did, and why it ended where it ended early."""
     print(say_summary(summary, run))
     if summary.interrupted:
-        print_error(f"interrupted; this resumes: {resume_command()}")
+        named = f" --output {run.out}" if run.command == "generate" and "--output" not in resume_command() else ""
+        print_error(f"interrupted; this resumes: {resume_command()}{named}")
         return INTERRUPTED
     if summary.budget_spent:
         print_error(f"{summary.budget_spent}; {summary.left} conversations are left: "

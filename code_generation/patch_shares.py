@@ -42,6 +42,8 @@ class Shares:
     applies: Counter[str] = field(default_factory=Counter)
     """`yes`, `no`, `not tried`: there was nothing to apply it to."""
     scores: list[float] = field(default_factory=list)
+    compared: bool = False
+    """Whether there was something to hold a patch against."""
     lost: list[str] = field(default_factory=list)
     """Instances whose record has a patch where none was found."""
 
@@ -56,8 +58,8 @@ class Shares:
         self.repairs.update(report.repairs)
         if report.raw:
             self.applies["not tried" if report.applies is None else "yes" if report.applies else "no"] += 1
-        if report.score is not None:
-            self.scores.append(report.score)
+            self.compared |= report.score is not None
+        self.scores += [] if report.score is None else [report.score]
 
 
 def state_of(report: PatchReport) -> str:
@@ -179,7 +181,7 @@ def render_shares(shares: Shares) -> str:
     if shares.repairs:
         text.append("repairs: " + ", ".join(f"{name} {n}" for name, n in shares.repairs.most_common()))
     text.append("applies: " + (", ".join(f"{said} {n}" for said, n in sorted(shares.applies.items())) or "no patch"))
-    if shares.scores:
+    if shares.compared:
         text.append(f"score: {sum(shares.scores) / len(shares.scores):.3f} over {len(shares.scores)} answers. "
                     + NOT_OFFICIAL)  # fmt: skip
     if shares.lost:

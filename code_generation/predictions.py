@@ -1,11 +1,12 @@
 """Patches in the form that the official SWE-bench harness takes, and its reports joined back into rows.
 
-A prediction is `{"instance_id": "own__repo-1", "model_name_or_path": "org/model", "model_patch": "diff --git ..."}`, a line
-each; the patch is empty where an answer held none. The harness keys predictions by their instance and forgets all but
-the last, so each sample of a run has a file of its own.
+A prediction is `{"instance_id": "own__repo-1", "model_name_or_path": "org/model", "model_patch": "diff --git ..."}`, a
+line each; the patch is empty where an answer held none. The harness keys predictions by their instance and forgets all
+but the last, so each sample of a run has a file of its own.
 
 Reports are read in the forms that the harness has had: the summary of a run with `resolved_ids` and so on (since 2.0),
-the older one with `resolved`, `applied` and so on, and the report of single instances with `resolved` as a truth value.
+the older one with `resolved`, `applied` and so on, and the report of single instances with `resolved` as a truth
+value.
 """
 
 from __future__ import annotations

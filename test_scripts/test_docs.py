@@ -7,6 +7,7 @@ import re
 import shlex
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,10 @@ from code_generation.generation_cli import app
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", ROOT / ".github/CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
-COMMANDS = ("demo", "doctor", "preprocess", "validate", "synthesize", "scrape", "grade", "verify", "export", "journal")
+COMMANDS = (
+    "demo", "doctor", "preprocess", "validate", "synthesize", "scrape", "generate", "patches", "grade", "verify",
+    "export", "journal",
+)  # fmt: skip
 
 
 def blocks(language: str) -> list[tuple[str, str]]:
@@ -31,6 +35,7 @@ def shell_lines() -> list[str]:
     return sorted({line for line in [*lines, *inline] if line})
 
 
+@cache
 def help_of(command: str) -> str:
     done = subprocess.run(
         [sys.executable, "-m", "code_generation", command, "--help"], capture_output=True, text=True, check=True

@@ -31,7 +31,8 @@ AS_TYPED = "generate --dataset swebench --num-samples-per-problem 5 --temperatur
 
 def issue(number: int, **changes) -> dict:
     """A row of SWE-bench's oracle build."""
-    text = f"You will be provided with code.\n<issue>\nissue {number}\n</issue>\n[start of x.py]\n1 a = 1\n2 \n[end of x.py]\n"
+    shown = "[start of x.py]\n1 a = 1\n2 \n[end of x.py]"
+    text = f"You will be provided with code.\n<issue>\nissue {number}\n</issue>\n{shown}\n"
     return {
         "instance_id": f"own__repo-{number}", "repo": "own/repo", "base_commit": "0" * 40, "patch": PATCH,
         "test_patch": PATCH.replace("x.py", "test_x.py"), "problem_statement": f"issue {number}", "hints_text": "do it",
@@ -124,7 +125,7 @@ def test_graded_where_there_are_tests(tmp_path, codegen):
 
 
 def test_rows_without_a_prompt(tmp_path, codegen):
-    """A row with neither a text nor a clone is a bad row that says so; without any other the command says it in a line."""
+    """A row with neither a text nor a clone is a bad row that says so; where all are, the command says it in a line."""
     rows = [issue(0), issue(1, text=None)]
     write_lines(tmp_path / "issues.jsonl", rows)
     write_lines(tmp_path / "none.jsonl", rows[1:])
@@ -146,7 +147,7 @@ def git(folder, *words) -> str:
 
 @pytest.mark.parametrize("place", ["own__repo", "own/repo", "repo"])
 def test_prompts_assembled_from_a_clone(tmp_path, codegen, place):
-    """The files of the reference patch at the base commit, with line numbers; hints where asked for; never the patch."""
+    """The files of the reference patch at the base commit, with line numbers; hints where asked for; no patch."""
     clone = tmp_path / "repos" / place
     clone.mkdir(parents=True)
     git(clone, "init", "-q")

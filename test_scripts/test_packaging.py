@@ -14,7 +14,9 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 
-SAMPLES = ("samples_raw", "samples", "schema_samples", "three_sample", "three_candidates")
+SAMPLES = (
+    "samples_raw", "samples", "schema_samples", "three_sample", "three_candidates", "issue_samples", "issue_answers",
+)  # fmt: skip
 
 
 def tracked_files() -> list[Path]:

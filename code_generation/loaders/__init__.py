@@ -95,8 +95,8 @@ class LoadOptions:
     mapping: str | None = None
     """The same from a table of a TOML file, FILE#TABLE, see configs/datasets.example.toml (jsonl)."""
     repos: str | None = None
-    """Folder with clones of the repositories, as owner__name, owner/name or name: prompts are assembled of the files that
-    the reference patch changes, where rows bring no `text` (swebench)."""
+    """Folder with clones of the repositories, as owner__name, owner/name or name: prompts are assembled of the files
+    that the reference patch changes, where rows bring no `text` (swebench)."""
     include_hints: bool = False
     """Put the comments on the issue into prompts that are assembled (swebench)."""
 

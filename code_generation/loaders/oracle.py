@@ -1,5 +1,5 @@
-"""The prompt for an issue of a repository, as the field's oracle builds have it: the issue, the files that the reference
-patch changes, with line numbers, and the form of the answer.
+"""The prompt for an issue of a repository, as the field's oracle builds have it: the issue, the files that the
+reference patch changes, with line numbers, and the form of the answer.
 
 Of the patch itself nothing goes in but which files it changes. Form: github.com/SWE-bench/SWE-bench,
 swebench/inference/make_datasets/create_instance.py; the words around it are in prompts/repository/.

@@ -7,8 +7,8 @@ Verified adds `difficulty`, Multimodal `image_assets`, and the retrieval builds 
 
 The statement is the issue. Everything else is metadata under the name of its field; patches and prompts stay byte for
 byte. Where a row has no `text` and there are clones of the repositories (`--repos`), the prompt is assembled as `text`,
-see `oracle`. No test can be run here: it takes the repository in the environment of its time. So a problem has neither tests
-nor solutions, and `metadata.answer` is `patch`.
+see `oracle`. No test can be run here: it takes the repository in the environment of its time. So a problem has neither
+tests nor solutions, and `metadata.answer` is `patch`.
 """
 
 from __future__ import annotations
