@@ -17,6 +17,7 @@ evaluation sets themselves. Runs are looked up by hash and confirmed by their wo
 
 from __future__ import annotations
 
+import hashlib
 import re
 from array import array
 from bisect import bisect_left
@@ -238,16 +239,19 @@ class EvaluationSets:
         """Where a problem, or code that is to be trained on, is in the sets: the strongest first, one a problem and
         kind of evidence.
         """
-        found = {
-            (number, "statement"): (kind, text, score) for number, kind, text, score in self._statement_hits(statement)
-        }
+        digest = hashlib.blake2b(statement.encode("utf-8", "surrogatepass"), digest_size=16).digest()
+        if digest not in self._seen:
+            if len(self._seen) >= MOST_SEEN:
+                self._seen.clear()
+            self._seen[digest] = self._of_statement(statement)
+        best: dict[int, _Found] = {}
         for code in codes:
-            for number, kind, text, score in self._of_code(code):
-                if score > found.get((number, "code"), ("", "", 0.0))[2]:
-                    found[number, "code"] = (kind, text, score)
+            for found in self._of_code(code):
+                if found.number not in best or found.score > best[found.number].score:
+                    best[found.number] = found
         hits = [
-            Hit(problem_id, *self._known[number], kind, text[:LONGEST_EVIDENCE], round(score, 3))
-            for (number, _), (kind, text, score) in found.items()
+            Hit(problem_id, *self._known[f.number], f.kind, f.evidence[:LONGEST_EVIDENCE], round(f.score, 3))
+            for f in [*self._seen[digest], *best.values()]
         ]
         return sorted(hits, key=lambda h: (-h.score, h.kind != "same_statement", h.against, h.against_id))
 
