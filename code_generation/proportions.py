@@ -26,7 +26,7 @@ def score_interval(p: float, n: float, z: float = Z_95) -> tuple[float, float]:
     """Wilson's interval around a proportion of so many trials, which need not be whole numbers."""
     middle = (p + z * z / (2 * n)) / (1 + z * z / n)
     half = z / (1 + z * z / n) * sqrt(p * (1 - p) / n + z * z / (4 * n * n))
-    return max(0.0, middle - half), min(1.0, middle + half)
+    return 0.0 if p == 0 else max(0.0, middle - half), 1.0 if p == 1 else min(1.0, middle + half)
 
 
 def difference_interval(passed: tuple[int, int], n: tuple[int, int], z: float = Z_95) -> tuple[float, float]:
