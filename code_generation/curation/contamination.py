@@ -45,6 +45,8 @@ SHARE, CODE_SHARE = 0.3, 0.6
 """Of the shorter one's runs, from which on two statements, or two pieces of code, overlap."""
 FEWEST_RUNS = 5
 """Runs in common: with 13 words each, 17 words in a row."""
+FEWEST_OF_ALL = 3
+"""The same where the shorter statement has no more of them, so that all are shared: 15 words."""
 FEWEST_WORDS = 6
 """Words of a statement below which sharing all of them says nothing."""
 FEWEST_TOKENS = 80
@@ -165,7 +167,7 @@ class _Runs:
             where = [w for w in where if self._confirmed(number, parts[w[0]][w[1] : w[1] + self._size])]  # noqa: PLW2901
             theirs = self._telling(number)
             fewest = min(len(mine), theirs)
-            if len(where) >= min(FEWEST_RUNS, fewest) > 0:
+            if len(where) >= min(FEWEST_RUNS, max(FEWEST_OF_ALL, fewest)):
                 results.append((number, min(1.0, len(where) / fewest), self._longest(parts, where)))
         return results
 

@@ -37,7 +37,7 @@ N_BANDS, BAND = 21, 6
 """A pair of similarity s is found with a probability of 1 - (1 - s^6)^21."""
 MOST_SHINGLES = 4_096
 """Of very long code those with the smallest hashes are compared."""
-MOST_CANDIDATES = 50
+MOST_CANDIDATES = 20
 """That are confirmed by counting, those with the most bands in common first."""
 CACHE_KIB = 4_096
 """Memory that an index may take, KiB; the rest is in a temporary file."""

@@ -95,6 +95,7 @@ PATHS = {
     "os.mkfifo os.set_blocking fcntl",
     "writes_files": "os.remove os.unlink os.rename os.replace os.rmdir os.mkdir os.makedirs os.symlink os.link "
     "os.chmod os.utime shutil tempfile",
+    "system_files": "os.path.expanduser pathlib.Path.home",
     "at_exit": "atexit.register threading._register_atexit weakref.finalize",
     "outlives": "multiprocessing.Process multiprocessing.Pool",
     "hidden_code": "marshal.loads marshal.load",
@@ -113,7 +114,7 @@ ATTRIBUTES = {
 """Attribute of anything -> kind."""
 STREAMS = {"stdin", "stdout", "stderr", "tracebacklimit", "dont_write_bytecode", "argv", "ps1"}
 """What honest programs replace in `sys`."""
-SYSTEM = ("/proc", "/sys/", "/etc/", "/root", "/home", "/var/", "/boot", "/run/")
+SYSTEM = ("/proc", "/sys/", "/etc/", "/root", "/var/", "/boot", "/run/")
 SECRET = ("KEY", "SECRET", "TOKEN", "PASSW", "CREDENTIAL")
 _DECODERS = {"b64decode", "b32decode", "b85decode", "a85decode", "unhexlify", "decompress", "fromhex", "decode", "chr"}
 _ALWAYS = {
@@ -282,6 +283,8 @@ class _Look:
 
     def call(self, node: ast.Call) -> Iterator[tuple[str, str]]:
         path, name = self.path(node.func), _last(node.func)
+        if named := self.path(node):  # getattr(sys, "...")
+            yield from self._used(named)
         if (path in _EXITS and self._is_function and id(node) not in self._guarded) or path == "pytest.skip":
             yield "early_exit", f"{path}()"
         if isinstance(node.func, ast.Name) and node.args:

@@ -223,7 +223,9 @@ def _read(test: TestCase) -> Iterator[_Test]:
 def _spellings(value: Any) -> Iterable[Any]:
     """A value as code may hold it: text of numbers as numbers too."""
     yield value
-    if isinstance(value, str):
+    if isinstance(value, list | dict):
+        yield repr(value)
+    elif isinstance(value, str):
         try:
             numbers = [int(word) for word in value.split()]
         except ValueError:
@@ -272,7 +274,7 @@ def _telling(value: Any) -> bool:
             digits = str(value).strip("-0.")
             return len(digits) >= TELLING_DIGITS
         case str():
-            return len(value) >= TELLING_TEXT or "\n" in value
+            return len(value) >= TELLING_TEXT or "\n" in value or (value[:1] in {"[", "("} and "," in value)
         case list() | dict():
             return len(value) >= TELLING_ITEMS
     return False

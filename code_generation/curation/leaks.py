@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from code_generation.errors import CodeGenerationError
-from code_generation.literals import from_json, is_python, parse_python
+from code_generation.literals import PY, from_json, is_python, parse_python
 from code_generation.models import Message
 
 if TYPE_CHECKING:
@@ -210,8 +210,9 @@ def _values(test: TestCase, limit: int = _READ) -> Iterator[tuple[Literal["input
 
 
 def _read(value: JsonValue) -> Any:
+    """What was written as one Python literal, read where it is small."""
     try:
-        return from_json(value) if is_python(value) else value
+        return from_json(value) if is_python(value) and len(value[PY]) <= LARGEST_SOURCE else value
     except CodeGenerationError:
         return value
 
@@ -263,6 +264,8 @@ def _pieces(value: Any, limit: int, depth: int) -> Iterator[str]:
                 yield ", " if number else ""
                 yield from _pieces(item, limit, depth + 1)
             yield closing
+        case {"$py": str(text)} if is_python(value):
+            yield text[:limit]
         case dict() if depth < DEEPEST:
             yield "{"
             for number, (key, item) in enumerate(value.items()):
