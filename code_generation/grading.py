@@ -325,11 +325,11 @@ def _result_claims(path: Path) -> Iterator[Claim]:
 
 
 def _export_claims(path: Path, runs: dict[tuple[str, str | None], GenerationResult]) -> Iterator[Claim]:
-    for number, row in read_objects(path, torn_tail=True):
+    for number, row in _exported_rows(path):
         place = f"{path}:{number}"
-        problem_id = row.get("problem_id")
-        if not isinstance(problem_id, str) or not isinstance(row.get("messages"), list):
-            msg = f"{place}: neither a result row nor an exported row with problem_id and messages"
+        problem_id, answer = row.get("problem_id"), _claimed_answer(row)
+        if not isinstance(problem_id, str) or (answer is None and "tests_file" not in row):
+            msg = f"{place}: neither a result row nor an exported row with problem_id and an answer"
             raise DataError(msg)
         if not runs:
             msg = f"{path} is an export, which holds no tests: give the run it came from with --results FILE"
@@ -337,8 +337,7 @@ def _export_claims(path: Path, runs: dict[tuple[str, str | None], GenerationResu
         if not row.get("verified"):
             continue
         candidates = [r for (pid, _), r in runs.items() if pid == problem_id]
-        last = row["messages"][-1] if row["messages"] else {}
-        code = extract_code(str(last.get("content")), candidates[0].problem.view()) if candidates else None
+        code = extract_code(answer or "", candidates[0].problem.view()) if candidates else None
         result = runs.get((problem_id, code and sha256_text(code)), candidates[0] if candidates else None)
         faults = []
         if not candidates:
@@ -346,6 +345,35 @@ def _export_claims(path: Path, runs: dict[tuple[str, str | None], GenerationResu
         elif code is None:
             faults.append("its last message holds no code")
         yield Claim(place, problem_id, result, code, faults)
+
+
+def _exported_rows(path: Path) -> Iterator[tuple[int, dict[str, JsonValue]]]:
+    """Rows of an export; where a service takes no key of ours, with what stands in the file beside it.
+
+    Raises:
+        DataError: the file beside it has other rows.
+    """
+    beside = path.with_name(path.name.replace(".jsonl", ".rows.jsonl", 1))
+    others = read_objects(beside) if beside != path and beside.is_file() else None
+    for number, row in read_objects(path, torn_tail=True):
+        if "problem_id" in row or others is None:
+            yield number, row
+            continue
+        _, more = next(others, (0, None))
+        if more is None:
+            msg = f"{beside} has fewer rows than {path}"
+            raise DataError(msg)
+        yield number, row | more
+
+
+def _claimed_answer(row: dict[str, JsonValue]) -> str | None:
+    """The answer that an exported row calls verified: its last message, completion or preferred side."""
+    for key in ("messages", "completion", "chosen", "preferred_output"):
+        said = row.get(key)
+        if isinstance(said, list):
+            last = said[-1] if said else {}
+            return str(last.get("content")) if isinstance(last, dict) else ""
+    return None
 
 
 async def check_claims(

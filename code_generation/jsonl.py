@@ -134,6 +134,14 @@ def read_each_line(path: Path) -> Iterator[tuple[int, JsonValue | DataError]]:
 
 def decode_lines(file: IO[bytes], place: str) -> Iterator[tuple[int, JsonValue | DataError]]:
     """`read_each_line` of an open file; `place` is its name in errors."""
+    for number, line in split_lines(file):
+        yield number, decode_line(line, place, number)
+
+
+def split_lines(file: IO[bytes]) -> Iterator[tuple[int, bytearray]]:
+    """Yield (line number from 1, line with its newline) of each non-empty line; a line is the caller's to empty until
+    the next one is asked for.
+    """
     line, number = bytearray(), 0
     while block := file.read(BLOCK):
         start = 0
@@ -141,14 +149,15 @@ def decode_lines(file: IO[bytes], place: str) -> Iterator[tuple[int, JsonValue |
             line += block[start:end]
             number, start = number + 1, end
             if not line.isspace():
-                yield number, _value_of(line, place, number)
+                yield number, line
             line.clear()
         line += block[start:]
     if line and not line.isspace():
-        yield number + 1, _value_of(line, place, number + 1)
+        yield number + 1, line
 
 
-def _value_of(line: bytearray, place: str, number: int) -> JsonValue | DataError:
+def decode_line(line: bytearray, place: str, number: int) -> JsonValue | DataError:
+    """The value of a line, which is emptied; where it is not JSON its error, a `TornLine` where its end is missing."""
     start, whole = bytes(line[:1000]), line.endswith(b"\n")
     try:
         return decode_and_empty(line)
@@ -156,10 +165,10 @@ def _value_of(line: bytearray, place: str, number: int) -> JsonValue | DataError
         reason = f"{e.msg} at column {e.colno}" if isinstance(e, json.JSONDecodeError) else str(e)
         shown = shorten(start.decode("utf-8", "replace").strip())
         text = f"{place}: line {number} is not JSON ({reason}): {shown}"
-        return DataError(text) if whole else _TornLine(text)
+        return DataError(text) if whole else TornLine(text)
 
 
-class _TornLine(DataError):
+class TornLine(DataError):
     """A last line that is not JSON and has no end: what a killed writer leaves."""
 
 
@@ -172,7 +181,7 @@ def read_lines(path: Path, *, torn_tail: bool = False) -> Iterator[tuple[int, Js
         DataError: no such file, or a line that is not JSON, with its number.
     """
     for number, value in read_each_line(path):
-        if torn_tail and isinstance(value, _TornLine):
+        if torn_tail and isinstance(value, TornLine):
             return
         if isinstance(value, DataError):
             raise value

@@ -88,8 +88,23 @@ def test_a_first_answer_is_exported_as_it_was_given():
         {"role": "assistant", "content": ANSWER},
     ]
     del row["messages"]
-    code_sha256 = verified.certificate.code_sha256
-    assert row == {"problem_id": "p", "verified": True, "code_sha256": code_sha256, "model": "m1", "n_turns": 1}
+    certificate = verified.certificate
+    assert row == {
+        "problem_id": "p",
+        "sample_index": 0,
+        "model": "m1",
+        "n_turns": 1,
+        "verified": True,
+        "verified_by": "tests",
+        "code_sha256": certificate.code_sha256,
+        "problem_sha256": certificate.problem_sha256,
+        "tests_sha256": certificate.tests_sha256,
+        "comparison": "default",
+        "comparison_version": 1,
+        "executor": certificate.executor,
+        "isolation": certificate.isolation,
+        "python": certificate.python,
+    }
 
 
 def test_a_repaired_answer_is_exported_as_its_code():

@@ -1,4 +1,4 @@
-"""Results to training rows: pure functions, one file a format, one row each in the table. Nothing here runs a model
+"""Results to training files: pure functions, one file a format, one row each in the table. Nothing here runs a model
 or code.
 """
 
@@ -6,23 +6,40 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from code_generation.jsonl import write_lines
-from code_generation.results import read_results, refuse_to_replace
+from code_generation.exporters.formats import Format, of_function
+from code_generation.exporters.options import ExportOptions
 from code_generation.tables import resolve
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable
     from pathlib import Path
 
-    from code_generation.models import JsonValue
-    from code_generation.protocols import Exporter
-
 EXPORTERS = {
-    "sft": "code_generation.exporters.sft:export_sft",
+    "sft": "code_generation.exporters.sft:FORMAT",
+    "prompt-completion": "code_generation.exporters.prompt_completion:PROMPT_COMPLETION",
+    "self-debug": "code_generation.exporters.self_debug:SELF_DEBUG",
+    "dpo": "code_generation.exporters.preference:FORMAT",
+    "kto": "code_generation.exporters.prompt_completion:KTO",
+    "openai": "code_generation.exporters.self_debug:OPENAI",
+    "together": "code_generation.exporters.self_debug:TOGETHER",
+    "rl": "code_generation.exporters.reinforcement:FORMAT",
+    "flat": "code_generation.exporters.flat:FORMAT",
 }
+PARQUET = "parquet"
+"""No format but a container: any of them can be in it."""
 
 
-def export(results: Iterable[Path], name: str, output: Path) -> tuple[int, int]:
+def format_of(name: str) -> Format:
+    """A format by its name, or by a dotted path of one's own: a `Format`, or a function from a result to its rows.
+
+    Raises:
+        UnknownName: no such format.
+    """
+    found = resolve("export format", name, EXPORTERS)
+    return found if isinstance(found, Format) else of_function(name, found)
+
+
+def export(results: Iterable[Path], name: str, output: Path, options: ExportOptions | None = None) -> tuple[int, int]:
     """Write a training file from result files; returns (results read, rows written).
 
     The file is made anew and put in place whole: it can always be made again from its results.
@@ -30,16 +47,9 @@ def export(results: Iterable[Path], name: str, output: Path) -> tuple[int, int]:
     Raises:
         UnknownName: no such format. ConfigError: the output holds results. DataError: an input holds none.
     """
-    refuse_to_replace(output, "export", {"verified", "code_sha256"})
-    exporter: Exporter = resolve("export format", name, EXPORTERS)
-    read = 0
+    from code_generation.exporters.pipeline import run_export  # noqa: PLC0415 - what checks need is not light
 
-    def rows() -> Iterator[JsonValue]:
-        nonlocal read
-        for path in results:
-            for _, result in read_results(path):
-                read += 1
-                yield from exporter(result)
-
-    written = write_lines(output, rows())
-    return read, written
+    options = options or ExportOptions()
+    table = name == PARQUET
+    report = run_export(list(results), options.of if table else name, output, options, table=table)
+    return report.read.total(), report.written

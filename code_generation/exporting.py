@@ -1,0 +1,74 @@
+"""What `codegen export` does: run the pipeline and say, filter by filter, what became of the results."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from code_generation.command_line import DONE, NOT_ALL
+from code_generation.exporters import EXPORTERS, PARQUET, format_of
+from code_generation.exporters.conversation import REASONS
+from code_generation.exporters.export_card import card_path
+from code_generation.exporters.pipeline import run_export
+from code_generation.exporters.selection import SELECTION
+from code_generation.jsonl import print_error
+
+if TYPE_CHECKING:
+    from collections import Counter
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    from code_generation.exporters.formats import Format
+    from code_generation.exporters.options import ExportOptions
+    from code_generation.exporters.pipeline import ExportReport
+
+FORMATS = (*EXPORTERS, PARQUET)
+
+
+def export_files(results: Sequence[Path], name: str, output: Path, options: ExportOptions) -> int:
+    """Write a training file and print the counts; returns the exit status: 1 where a private value was found in text of
+    ours, since then the run itself has a leak.
+
+    Raises:
+        UnknownName: no such format. ConfigError, DataError: see `run_export`.
+    """
+    table = name == PARQUET
+    form_name = options.of if table else name
+    form = format_of(form_name)
+    report = run_export(results, form_name, output, options, table=table)
+    for line in render_counts(report, form):
+        print(line)
+    print(f"{report.written} {form.name} rows from {report.read.total()} results -> {output}")
+    if output.is_file():
+        print(f"counts, hashes, policy: {card_path(output)}")
+    if beside := report.card["output"]["beside"]:
+        print(f"what proves each row, on the same line: {beside}")
+    if report.review_rows is not None:
+        print(f"{report.review_rows} hits in evaluation sets to review: {options.review}")
+    for found in report.checks["examples"].get("leak", [])[:5]:
+        print_error(f"leak: {found['result']}: {found['what']}")
+    if report.leaks:
+        print_error(
+            f"{report.leaks} results left out, since their prompts hold private values: check how they were made"
+        )
+        return NOT_ALL
+    return DONE
+
+
+def render_counts(report: ExportReport, form: Format) -> Iterator[str]:
+    """A line for each filter that left something out, and what was left after it.
+
+    "    12  truncated       an answer in it was cut off                 88 left"
+    """
+    left = report.read.total()
+    yield f"{left:>8}  results read"
+    yield from _steps(report.left_out, REASONS, left)
+    if form.gather != "conversations":
+        yield f"{report.units:>8}  {form.gather} made of {left - report.left_out.total()} results"
+    yield from _steps(report.units_left_out, SELECTION, report.units)
+
+
+def _steps(counts: Counter[str], says: dict[str, str], left: int) -> Iterator[str]:
+    for name, text in says.items():
+        if counts[name]:
+            left -= counts[name]
+            yield f"{-counts[name]:>8}  {name:<16} {text:<66} {left:>8} left"
