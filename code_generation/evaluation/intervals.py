@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 from random import Random
 from statistics import fmean
 from typing import TYPE_CHECKING
@@ -182,10 +183,14 @@ def bootstrap_interval(
     estimate = fmean(values)
     if n == 1 or min(values) == max(values):
         return _alike(estimate, n, level, bounds)
-    draw = Random(seed).random  # noqa: S311 - no secrets
-    means = sorted(math.fsum([values[int(draw() * n)] for _ in range(n)]) / n for _ in range(resamples))
-    low, high = _percentiles(means, n, level)
+    low, high = _percentiles(_resampled(tuple(values), resamples, seed), n, level)
     return Interval(estimate=estimate, low=low, high=high, level=level, method="bootstrap")
+
+
+@lru_cache(maxsize=64)  # of one set of rows, pass@1, pass^1 and the mean reward are often the same values
+def _resampled(values: tuple[float, ...], resamples: int, seed: int) -> list[float]:
+    n, draw = len(values), Random(seed).random  # noqa: S311 - no secrets
+    return sorted(math.fsum([values[int(draw() * n)] for _ in range(n)]) / n for _ in range(resamples))
 
 
 def _percentiles(ordered: list[float], n: int, level: float) -> tuple[float, float]:

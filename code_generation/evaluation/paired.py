@@ -15,9 +15,12 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 FLIPS = 20_000
-"""Random ones, where there are too many to count exactly."""
-LARGEST_COUNT_BITS = 1 << 27
-"""Of the whole number that holds the exact distribution of the sign flips; about a second."""
+"""Random ones, where there are too many to count exactly; fewer of very many problems."""
+FEWEST_FLIPS, MOST_SIGNS = 2_000, 4_000_000
+"""The second is about a second of drawing."""
+LARGEST_COUNT = 1 << 33
+"""Bits of the whole number that holds the exact distribution of the sign flips, times how often it is added to; about a
+second: 1,000 problems with 5 samples each are half of it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,17 +74,17 @@ class SignFlip(Plain):
 
 
 def sign_flip(
-    first: Sequence[Fraction | float], second: Sequence[Fraction | float], *, flips: int = FLIPS, seed: int = 0
+    first: Sequence[Fraction | float], second: Sequence[Fraction | float], *, flips: int | None = None, seed: int = 0
 ) -> SignFlip:
     """Permutation test of the mean difference of two systems, a mean of each for every problem.
 
     Under the null hypothesis the two systems of a problem could as well be named the other way round, so its difference
     has either sign. R. A. Fisher (1935), The design of experiments, section 21. With one sample of each it is McNemar's
     exact test. Where the differences are multiples of one fraction, as pass rates are (give `Fraction`s), all 2^m
-    assignments are counted; else `flips` random ones, and p is (1 + as large) / (1 + flips): B. Phipson and G. K. Smyth
-    (2010), Permutation p-values should never be zero, Statistical Applications in Genetics and Molecular Biology 9:39.
-    The draws: `random.Random(seed)`, one `random()` a problem that differs, below 0.5 for minus, one flip after the
-    other.
+    assignments are counted; else `flips` random ones (None: 20,000, fewer of very many problems), and p is (1 + as
+    large) / (1 + flips): B. Phipson and G. K. Smyth (2010), Permutation p-values should never be zero, Statistical
+    Applications in Genetics and Molecular Biology 9:39. The draws: `random.Random(seed)`, one `random()` a problem that
+    differs, below 0.5 for minus, one flip after the other.
 
     Raises:
         ValueError: not the same number of problems, or none.
@@ -93,10 +96,12 @@ def sign_flip(
         differences = [Fraction(a) - Fraction(b) for a, b in zip(first, second, strict=True)]
         unit = math.lcm(*(d.denominator for d in differences))
         steps = [int(d * unit) for d in differences if d]
-        if 2 * sum(map(abs, steps)) * _width(steps) <= LARGEST_COUNT_BITS:
+        if 2 * sum(map(abs, steps)) * _width(steps) * len(steps) <= LARGEST_COUNT:
             return SignFlip(p=_exact(steps), exact=True)
-    numbers = [float(a) - float(b) for a, b in zip(first, second, strict=True)]
-    return SignFlip(p=_sampled([d for d in numbers if d], flips, seed), exact=False)
+    numbers = [d for a, b in zip(first, second, strict=True) if (d := float(a) - float(b))]
+    if flips is None:
+        flips = min(FLIPS, max(FEWEST_FLIPS, MOST_SIGNS // max(1, len(numbers))))
+    return SignFlip(p=_sampled(numbers, flips, seed), exact=False)
 
 
 def _width(steps: list[int]) -> int:
