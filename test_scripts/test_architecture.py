@@ -18,7 +18,7 @@ FLOORS = {
     "pricing forecast sandbox concurrency progress proportions statements spans group_commit journal batch_ledger "
     "spending event_log interruption",
     2: "loaders patches providers executors synthesis",
-    3: "certificate judging grader rewards results audit grading",
+    3: "certificate judging grader rewards results audit grading curation",
     4: "scraper sampler generate estimate run run_files run_manifest run_options run_summary journal_tools preprocess synthesize",
     5: "predictions patch_shares evaluation exporters",
     7: "demo doctor command_line generation_cli mbpp_loader __main__ test_scripts",

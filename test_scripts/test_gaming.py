@@ -9,7 +9,7 @@ import pytest
 
 from code_generation.curation.gaming import ATTRIBUTES, KINDS, PATHS, Sign, excluding, signs
 from code_generation.models import CodeProblem, TestCase
-from test_scripts.conftest import function_problem
+from test_scripts.conftest import ROOT, function_problem
 
 FUNCTION = function_problem(([[3, 1, 2]], [1, 2, 3], True), ([[9, 4]], [4, 9]), ([[5]], [5]))
 PROGRAM = CodeProblem(
@@ -236,9 +236,15 @@ def test_no_text_fails(code):
 
 
 def test_the_tables_are_whole():
-    """Every kind that the tables name is explained, in words of one line."""
+    """Every kind that the tables name is explained, in words of one line, and stands in the documentation."""
     assert {*PATHS, *ATTRIBUTES.values()} <= KINDS.keys()
     assert all(k.says and k.severity in {"excluding", "noted"} for k in KINDS.values())
+    page = (ROOT / "docs/curation.md").read_text("utf-8")
+    assert [f"| `{name}` | {k.severity} | {k.says} |" for name, k in KINDS.items()] == [
+        line
+        for line in page.splitlines()
+        if line.endswith("|") and line.split("|")[2].strip() in {"excluding", "noted"}
+    ]
 
 
 # ------------------------------------------------------------------------------------------------ genuine solutions

@@ -3,7 +3,7 @@
 The sandbox is what makes a verdict true: no answer can be found, forged or patched from within, see docs/safety.md.
 These signs are for what comes after: a row that passed and still tried is nothing to learn from, and answers that are
 written down pass every sandbox. A kind is `excluding` where honest solutions have no use for it, measured on some 3,000
-recorded answers with a verdict of pass and 2,500 reference solutions; else it is `noted`. What competitive programs do
+recorded answers with a verdict of pass and 2,800 reference solutions; else it is `noted`. What competitive programs do
 is no sign: reading through `os.read` or `open(0)`, writing by `os.write(1, ...)`, another `sys.stdout`, `exit()`,
 threads for a deeper stack, recursion limits, orders of their own (`__lt__`).
 """
