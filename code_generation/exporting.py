@@ -2,26 +2,44 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from pathlib import Path  # noqa: TC003 - the command line reads the annotations
+from typing import TYPE_CHECKING, Annotated
+
+from cyclopts import Parameter
 
 from code_generation.command_line import DONE, NOT_ALL
-from code_generation.exporters import EXPORTERS, PARQUET, format_of
-from code_generation.exporters.conversation import REASONS
-from code_generation.exporters.export_card import card_path
-from code_generation.exporters.pipeline import run_export
-from code_generation.exporters.selection import SELECTION
+from code_generation.exporters import PARQUET, format_of
+from code_generation.exporters.options import ExportOptions
 from code_generation.jsonl import print_error
 
 if TYPE_CHECKING:
     from collections import Counter
     from collections.abc import Iterator, Sequence
-    from pathlib import Path
 
     from code_generation.exporters.formats import Format
-    from code_generation.exporters.options import ExportOptions
     from code_generation.exporters.pipeline import ExportReport
 
-FORMATS = (*EXPORTERS, PARQUET)
+
+def export(  # noqa: D417 - the options class documents its own fields
+    results: Annotated[list[Path], Parameter(name="RESULTS")], /, *,
+    format_: Annotated[str, Parameter(name="--format")] = "sft", output: Path,
+    options: Annotated[ExportOptions, Parameter(name="*")] = ExportOptions(),  # noqa: B008 - frozen
+) -> int:  # fmt: skip
+    """Make a training file of proven results; F.export.json beside it accounts for every result.
+
+    Left out of every format: answers that were cut off or refused, code that works against its tests, repeated code,
+    and, with exit status 1, results in whose prompts a private test's value stands. Check your provider's terms before
+    you train on a model's answers.
+
+    Example: `codegen export demo_output/solutions.jsonl --format sft --output sft.jsonl`
+
+    Args:
+        results: Result files; for dpo, kto and rl those with the unsolved problems too.
+        format_: Training format: sft, prompt-completion, self-debug, dpo, kto, openai, together, rl, flat, parquet (see
+            --of), or module:attribute of one's own.
+        output: File to write.
+    """
+    return export_files(results, format_, output, options)
 
 
 def export_files(results: Sequence[Path], name: str, output: Path, options: ExportOptions) -> int:
@@ -31,6 +49,9 @@ def export_files(results: Sequence[Path], name: str, output: Path, options: Expo
     Raises:
         UnknownName: no such format. ConfigError, DataError: see `run_export`.
     """
+    from code_generation.exporters.export_card import card_path  # noqa: PLC0415 - a command pays for its own imports
+    from code_generation.exporters.pipeline import run_export  # noqa: PLC0415
+
     table = name == PARQUET
     form_name = options.of if table else name
     form = format_of(form_name)
@@ -59,6 +80,9 @@ def render_counts(report: ExportReport, form: Format) -> Iterator[str]:
 
     "    12  truncated       an answer in it was cut off                 88 left"
     """
+    from code_generation.exporters.conversation import REASONS  # noqa: PLC0415 - see above
+    from code_generation.exporters.selection import SELECTION  # noqa: PLC0415
+
     left = report.read.total()
     yield f"{left:>8}  results read"
     yield from _steps(report.left_out, REASONS, left)

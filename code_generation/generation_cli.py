@@ -17,6 +17,7 @@ from cyclopts import App, Parameter
 from code_generation import __version__
 from code_generation.command_line import DONE, INTERRUPTED, NOT_ALL, fill_in, run_app
 from code_generation.errors import ConfigError
+from code_generation.exporting import export
 from code_generation.grader import GraderOptions, open_grader
 from code_generation.grading import GradeOptions, check_claims, grade_file, read_candidates, read_claims
 from code_generation.interruption import resume_command
@@ -529,29 +530,7 @@ def compact(out: Annotated[Path, Parameter(name="OUT")], /) -> int:
     return DONE
 
 
-@app.command
-def export(
-    results: Annotated[list[Path], Parameter(name="RESULTS")], /, *,
-    format_: Annotated[str, Parameter(name="--format")] = "sft", output: Path,
-) -> int:  # fmt: skip
-    """Make a training file of verified results.
-
-    Check your provider's terms before you train on a model's answers.
-
-    Example: `codegen export demo_output/solutions.jsonl --format sft --output sft.jsonl`
-
-    Args:
-        results: Result files.
-        format_: Training format: sft.
-        output: File to write.
-    """
-    from code_generation.exporters import export as export_results  # noqa: PLC0415
-
-    read, written = export_results(results, format_, output)
-    print(f"{written} {format_} rows from {read} results -> {output}")
-    return DONE
-
-
+app.command(export)
 app.config = (fill_in,)
 
 

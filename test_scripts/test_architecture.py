@@ -21,7 +21,7 @@ FLOORS = {
     3: "certificate judging grader rewards results audit grading curation",
     4: "scraper sampler generate estimate run run_files run_manifest run_options run_summary journal_tools preprocess synthesize",
     5: "predictions patch_shares evaluation exporters",
-    7: "demo doctor command_line generation_cli mbpp_loader __main__ test_scripts",
+    7: "demo doctor exporting command_line generation_cli mbpp_loader __main__ test_scripts",
 }
 FLOOR_OF = {room: floor for floor, rooms in FLOORS.items() for room in rooms.split()}
 FILES = sorted(p for p in PACKAGE.rglob("*.py") if p != PACKAGE / "__init__.py")

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path  # noqa: TC003 - the command line reads the annotations
-from typing import Literal
+from typing import Annotated, Literal
+
+from cyclopts import Parameter  # how a flag is read stands with its field
 
 from code_generation.errors import ConfigError
 
@@ -20,7 +22,7 @@ class ExportOptions:
     """What goes into a training file, and how it is written there."""
 
     thinking: Thinking = "strip"
-    """What becomes of a model's thinking: left out (default); before the answer, in <think> tags; or kept beside it as
+    """What becomes of a model's thinking: left out (default); before the answer, in `<think>` tags; or kept beside it as
     the provider gave it, `reasoning_content` and raw blocks."""
     turns: Turns | None = None
     """prompt-completion and kto: a row for the last answer of a conversation (the default of prompt-completion), or one
@@ -55,7 +57,7 @@ class ExportOptions:
     """Also code that shows signs of working against its tests instead of on its problem."""
     keep_duplicates: bool = False
     """Also answers to a problem whose code is, renamed and laid out anew at most, that of an earlier one."""
-    decontaminate: tuple[Path, ...] = ()
+    decontaminate: Annotated[tuple[Path, ...], Parameter(consume_multiple=True)] = ()
     """Problem or result files of evaluation sets: what is in them, or overlaps with them, is left out."""
     review: Path | None = None
     """Write what --decontaminate found there with its evidence; hits that say `keep` in it are not left out."""
