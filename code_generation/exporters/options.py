@@ -22,8 +22,8 @@ class ExportOptions:
     """What goes into a training file, and how it is written there."""
 
     thinking: Thinking = "strip"
-    """What becomes of a model's thinking: left out (default); before the answer, in `<think>` tags; or kept beside it as
-    the provider gave it, `reasoning_content` and raw blocks."""
+    """What becomes of a model's thinking: left out (default); before the answer, in `<think>` tags; or kept beside it
+    as the provider gave it, `reasoning_content` and raw blocks."""
     turns: Turns | None = None
     """prompt-completion and kto: a row for the last answer of a conversation (the default of prompt-completion), or one
     for each (of kto)."""
