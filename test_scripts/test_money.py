@@ -186,6 +186,7 @@ def test_batches_with_every_fault(dialect):
     ] == []
 
 
+@pytest.mark.slow
 def test_without_the_flag_batches_are_still_waited_for(folder, codegen):
     """A run that goes on without --batch takes up the batches that are under way, and asks the rest online."""
     with serving(problems=folder / "in.jsonl", solve_at_turn=1, batch_delay=4) as server:
@@ -202,6 +203,7 @@ def test_without_the_flag_batches_are_still_waited_for(folder, codegen):
     assert (seen["batches_created"], seen["bought"], seen["bought_twice"]) == (1, 16, 0)
 
 
+@pytest.mark.slow
 def test_a_lost_submission_and_a_kill(folder, codegen):
     """A batch whose id was never told, and whose run was killed then, is found again and not submitted a second time;
     --force is refused while it is under way.

@@ -66,7 +66,9 @@ def said_by(entry: dict) -> list:
     return body["output" if entry["dialect"] == "responses" else "content"]
 
 
-@pytest.mark.parametrize("dialect", THINKING)
+@pytest.mark.parametrize(
+    "dialect", [d if d == "messages" else pytest.param(d, marks=pytest.mark.slow) for d in THINKING]
+)
 @pytest.mark.parametrize("streamed", [True, pytest.param(False, marks=pytest.mark.slow)])
 def test_what_a_model_thought_comes_back_unchanged(folder, codegen, dialect, streamed):
     """Thinking, signatures, encrypted reasoning and fields that nobody knows go through journal, resume and output
@@ -194,9 +196,10 @@ def test_the_manifest_tells_the_run(folder, codegen):
 
 @pytest.mark.parametrize(
     ("fault", "words"),
-    [("auth", "check the key"), ("drop", "6 calls in a row failed"),
+    [("auth", "check the key"),
      *(pytest.param(fault, words, marks=pytest.mark.slow) for fault, words in
-       (("not_found", "check the model name"), ("quota", "quota"), ("payment", "402"),
+       (("drop", "6 calls in a row failed"), ("not_found", "check the model name"), ("quota", "quota"),
+        ("payment", "402"),
         ("html", "6 calls in a row failed"), ("server_error", "6 calls in a row failed")))],
 )  # fmt: skip
 def test_a_run_that_can_not_work_leaves_nothing(folder, codegen, fault, words):

@@ -48,10 +48,14 @@ SHORT = set(FAULTS) - {"hang", "auth"}
 
 
 def pairs(faults):
-    """Every service with every fault; of the second one most are slow tests, for the code behind it is the same."""
-    slow = {("e2b", fault) for fault in faults} - {("e2b", "expired"), ("e2b", "auth"), ("e2b", "garbage")}
+    """Every service with every fault; most are slow tests, for the code behind them is the same."""
+    core = {("together", "rate_limit"), ("together", "forged"), ("e2b", "expired"), ("e2b", "auth")}
     named = [(name, fault) for name in SERVICES for fault in sorted(faults)]
-    return [pytest.param(*p, marks=pytest.mark.slow if p in slow else ()) for p in named]
+    return [pytest.param(*p, marks=() if p in core else pytest.mark.slow) for p in named]
+
+
+EITHER = ["together", pytest.param("e2b", marks=pytest.mark.slow)]
+"""Both services, where what is behind them is the same."""
 
 
 @pytest.mark.parametrize(("name", "fault"), pairs(SHORT))
@@ -85,7 +89,7 @@ def test_a_fault_that_stays_is_infra(name, fault):
         assert [(c.status, c.stdout) for c in after] == GOOD
 
 
-@pytest.mark.parametrize("name", SERVICES)
+@pytest.mark.parametrize("name", EITHER)
 def test_a_service_that_says_nothing(name, monkeypatch):
     """A call has a total time of our own; what hangs is left alone and a new session begun."""
     with serving() as server:
@@ -109,7 +113,7 @@ def test_a_service_that_can_not_be_used_is_said_at_once(name, fault, said):
         echo(name, server.url)
 
 
-@pytest.mark.parametrize("name", SERVICES)
+@pytest.mark.parametrize("name", EITHER)
 def test_sessions_are_used_again(name):
     """One call at a time and session; where one is over, another; all that can be ended are. The price is known."""
     with serving() as server:
@@ -148,7 +152,8 @@ BREAKING = {
 
 
 @pytest.mark.parametrize(
-    "name", [pytest.param(n, marks=pytest.mark.slow) if n == "itself stopped" else n for n in BREAKING]
+    "name",
+    [n if n in {"its group", "the report's files"} else pytest.param(n, marks=pytest.mark.slow) for n in BREAKING],
 )
 def test_who_breaks_the_box_fails_by_that(name, monkeypatch):
     """A wrong program can't make itself infra by disturbing what runs it, and others go on."""
@@ -221,8 +226,8 @@ def travelled(bodies: list[str]) -> str:
     return "\n".join([*bodies, *texts])
 
 
-@pytest.mark.parametrize("name", SERVICES)
-@pytest.mark.parametrize("mode", ["isolated", "batch"])
+@pytest.mark.parametrize("name", EITHER)
+@pytest.mark.parametrize("mode", ["isolated", pytest.param("batch", marks=pytest.mark.slow)])
 def test_nothing_travels_but_inputs(name, mode, monkeypatch):
     """Of no kind of test is an expected value sent, nor a key in anything but the header."""
     monkeypatch.setenv("TOGETHER_API_KEY", "sk-planted-key")
