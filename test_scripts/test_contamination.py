@@ -187,6 +187,17 @@ def test_idioms_are_none(code):
     assert "solution" not in str(kinds("", code, known=sets((FERRY, code))))
 
 
+@pytest.mark.parametrize(
+    "piece",
+    ["\n", "-", "a", "constraints", "the sum of ", "print a ", "line contains ", "th ", "1 ", "(", "is a permutation",
+     "first line of "],
+)  # fmt: skip
+def test_no_statement_takes_long(piece):
+    """Long texts of one piece, and texts that no codec takes, pass."""
+    text = piece * (20_000 // len(piece))
+    assert sets((text, None)).hits("mine", f"{text}\ud800") is not None
+
+
 # ------------------------------------------------------------------------------------------------ files
 
 

@@ -229,10 +229,25 @@ def test_signs_say_where():
     assert signs(code) == [Sign("frames", 4, "sys._getframe"), Sign("frames", 5, "sys._getframe")]
 
 
-@pytest.mark.parametrize("code", ["def f(:", "\0", "(" * 5000, "-" * 20000 + "1", "x" * 300_000, "", "\ud800"])
-def test_no_text_fails(code):
-    """What is no Python has no signs."""
-    assert signs(code, FUNCTION) == []
+@pytest.mark.parametrize("code", ["def f(:", "\0", "(" * 5000, "-" * 20000 + "1", "x" * 300_000, "\ud800"])
+def test_what_cannot_be_read_is_told(code):
+    """No text fails; what is no Python, or too long to be looked at, is no row to learn from."""
+    assert kinds(code) == {"unread"}
+    assert signs("", FUNCTION) == []
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "a" + ".b" * 2500, "f(" * 90 + ")" * 90, "x = " + "[" * 80 + "]" * 80, "(vars(" + "-" * 900 + "a))[0] = 1",
+        "T = {" + ", ".join(f"({n}, {n}): [1, 2, 3]" for n in range(3000)) + "}",
+        "\n".join(f"if x == [{n}, 0]: y = [1, 2, 3]" for n in range(2500)),
+    ],
+)  # fmt: skip
+def test_no_program_is_too_odd(code):
+    """Deep, long and wide programs are looked at within bounds; what they import is told all the same."""
+    many = function_problem(*[([[n, n + 1]], [1, 2, 3]) for n in range(300)])
+    assert "frames" in kinds(f"import sys\nsys._getframe()\n{code}", many)
 
 
 def test_the_tables_are_whole():

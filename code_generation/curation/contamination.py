@@ -64,7 +64,7 @@ MOST_SEEN = 20_000
 BOILERPLATE = re.compile(
     r"""
       it\ is\ (?:guaranteed|known)\ that[^.\n]*
-    | (?:first|second|third|next|last|only|single|each|following|\w+-th|i-th)\ lines?\ (?:of\ [^.\n]{0,60}\ )?contains?
+    | (?:first|second|third|next|last|only|single|each|following|\w{1,9}-th)\ lines?\ (?:of\ [^.\n]{0,60}\ )?contains?
       [^.\n]*
     | (?:the\ )?(?:sum|total)\ of\ [^.\n]{0,60}(?:over|across|for)\ all\ (?:the\ )?test\ cases[^.\n]*
     | (?:each\ test|the\ input)\ (?:contains|consists\ of|is\ given|starts\ with)[^.\n]*
@@ -76,9 +76,9 @@ BOILERPLATE = re.compile(
     | (?:since|as)\ the\ answer\ (?:may|can|might|could)\ be\ (?:very\ )?(?:large|big)[^.\n]*
     | (?:return|print|output)\ (?:it|the\ answer)\ modulo[^.\n]*
     | (?:time|memory)\ limit[^.\n]*
-    | ^\W*constraints?\W*$.*
+    | ^[^\w\n]{0,20}constraints?[^\w\n]{0,20}$.*
     | for\ each\ test\ case,?\ (?:print|output)[^.\n]*
-    | a\ (?:subarray|subsequence|substring|permutation|palindrome|string\ is\ (?:a\ )?palindrom\w*)
+    | a\ (?:subarray|subsequence|substring|permutation|palindrome|string\ is\ (?:a\ )?palindrom\w{0,9})
       \ (?:of\ [^.\n]{0,40}\ )?is\ [^.\n]*
     | is\ (?:also\ )?(?:not\ )?a\ (?:permutation|subarray|subsequence|substring|palindrome)\b[^.\n]*
     """,

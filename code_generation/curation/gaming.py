@@ -11,6 +11,7 @@ threads for a deeper stack, recursion limits, orders of their own (`__lt__`).
 from __future__ import annotations
 
 import ast
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from code_generation.curation.hardcoded import hard_coded
@@ -43,6 +44,7 @@ class Kind(NamedTuple):
 
 
 KINDS = {
+    "unread": Kind("excluding", "code that does not parse, or is too long to be looked at"),
     "hard_coded": Kind("excluding", "inputs of the problem's tests stand in the code with their answers"),
     "few_answers": Kind("noted", "the code answers all tests from literals; the problem may be that small"),
     "ignores_input": Kind("noted", "a program that reads nothing, for a problem whose tests have input"),
@@ -114,6 +116,8 @@ ATTRIBUTES = {
 """Attribute of anything -> kind."""
 STREAMS = {"stdin", "stdout", "stderr", "tracebacklimit", "dont_write_bytecode", "argv", "ps1"}
 """What honest programs replace in `sys`."""
+LONGEST_PATH = 12
+"""Parts of a dotted name that are followed."""
 SYSTEM = ("/proc", "/sys/", "/etc/", "/root", "/var/", "/boot", "/run/")
 SECRET = ("KEY", "SECRET", "TOKEN", "PASSW", "CREDENTIAL")
 _DECODERS = {"b64decode", "b32decode", "b85decode", "a85decode", "unhexlify", "decompress", "fromhex", "decode", "chr"}
@@ -131,16 +135,15 @@ _READS = {"input", "open", "stdin", "fileinput", "read", "readline", "readlines"
 
 
 def signs(code: str, problem: CodeProblem | None = None) -> list[Sign]:
-    """The signs in a solution, by line; a kind once a line. None in what does not parse, or is longer than 100,000
-    characters.
+    """The signs in a solution, by line; a kind once a line. What can't be looked at is one: padding hides nothing.
 
     With its problem, what depends on that is told too: whether answers of its tests stand in the code, and whether it
     may exit, as programs may and functions may not.
     """
     tree = tree_of(code)
     if tree is None:
-        return []
-    found = [*_Look(tree, _is_function(tree, problem)).signs()]
+        return [Sign("unread", 1, f"{len(code):,} characters")]
+    found = _Look(tree, _is_function(tree, problem)).found()
     if problem is not None:
         found += [Sign("hard_coded" if f.sure else "few_answers", f.line, f.what) for f in hard_coded(tree, problem)]
         if _ignores_input(tree, problem):
@@ -196,29 +199,31 @@ class _Look:
         self._looped = {n.target.id for n in self._nodes if isinstance(n, ast.For) and isinstance(n.target, ast.Name)}
         self._asked: set[int] = set()
 
-    def signs(self) -> Iterator[Sign]:
+    def found(self) -> list[Sign]:
         """All that the tree shows by itself."""
+        signs: list[Sign] = []
         for node in self._nodes:
             look = _LOOKS.get(type(node))
             if look is not None:
-                for kind, what in look(self, node):
-                    yield Sign(kind, getattr(node, "lineno", 1), what)
+                with suppress(RecursionError):  # nested deeper than honest code is: the other nodes tell enough
+                    signs += [Sign(kind, getattr(node, "lineno", 1), what) for kind, what in look(self, node)]
+        return signs
 
-    def path(self, node: ast.expr) -> str:
+    def path(self, node: ast.expr, left: int = LONGEST_PATH) -> str:
         """The dotted name that an expression is known to be, through imports: `o._exit` -> "os._exit"; else ""."""
         match node:
             case ast.Name(id=name):
                 return self._imports.get(name, name if name in {"__builtins__", "exit", "quit"} else "")
             case ast.Attribute(value=value, attr=attr):
-                above = self.path(value)
+                above = self.path(value, left - 1) if left else ""
                 return f"{above}.{attr}" if above else ""
             case ast.Call(func=ast.Name(id="__import__"), args=[ast.Constant(value=str(name)), *_]):
                 return name
             case ast.Call(func=ast.Name(id="getattr"), args=[value, ast.Constant(value=str(attr)), *_]):
-                above = self.path(value)
+                above = self.path(value, left - 1) if left else ""
                 return f"{above}.{attr}" if above else ""
             case ast.Call(func=function, args=[ast.Constant(value=str(name)), *_]):
-                return name if self.path(function) == "importlib.import_module" else ""
+                return name if left and self.path(function, left - 1) == "importlib.import_module" else ""
         return ""
 
     # each of these looks at one kind of node and yields (kind, what)

@@ -11,7 +11,8 @@ and that covers most of the tests.
 from __future__ import annotations
 
 import ast
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from code_generation.errors import CodeGenerationError
@@ -23,8 +24,10 @@ if TYPE_CHECKING:
 
     from code_generation.models import CodeProblem, TestCase
 
-MOST_TESTS, LARGEST_TEST = 300, 20_000
+MOST_TESTS, LARGEST_TEST = 100, 20_000
 """Tests that are looked at, and characters of each."""
+MOST_PAIRS = 1_000
+"""Pairs of literals in one solution that are looked at."""
 TELLING_DIGITS, TELLING_TEXT, TELLING_ITEMS = 4, 12, 2
 """A number of so many digits, a text of so many characters, a container with so many items is no base case."""
 FEWEST, MOSTLY, COVERED = 3, 0.75, 0.6
@@ -61,16 +64,18 @@ class _Test:
     answer: Any
     whole: Any = None
     """All arguments as one list."""
-    names: dict[str, Any] = field(default_factory=dict)
 
 
 def hard_coded(tree: ast.Module, problem: CodeProblem) -> list[Found]:
     """Pairs of a test's input and answer in code, one entry for each place and kind."""
-    pairs = list(_pairs(tree))
+    pairs = list(islice(_pairs(tree), MOST_PAIRS))
     if not pairs:
         return []
     tests = list(_tests(problem))
-    hits = [(pair, n) for pair in pairs if (n := _answered(pair, tests)) is not None]
+    by_answer: dict[str, list[tuple[int, _Test]]] = {}
+    for number, test in enumerate(tests):
+        by_answer.setdefault(str(test.answer), []).append((number, test))
+    hits = [(p, n) for p in pairs if (n := _answered(p, by_answer.get(str(p.answer), []))) is not None]
     by_table: dict[tuple[int, int], list[tuple[_Pair, int]]] = {}
     for pair, n in hits:
         by_table.setdefault((pair.line, pair.table) if pair.table else (0, 0), []).append((pair, n))
@@ -249,11 +254,9 @@ def _plain(value: Any) -> Any:
     return value
 
 
-def _answered(pair: _Pair, tests: list[_Test]) -> int | None:
-    """The first test that a pair of literals answers."""
-    for number, test in enumerate(tests):
-        if pair.answer != test.answer and str(pair.answer) != str(test.answer):
-            continue
+def _answered(pair: _Pair, tests: list[tuple[int, _Test]]) -> int | None:
+    """The first of some tests with the same answer that a pair of literals is about."""
+    for number, test in tests:
         if all(any(_same(g, v) for v in test.values) for g in pair.given):
             return number
         if len(pair.given) == 1 and test.whole is not None and pair.given[0] in (test.whole, repr(test.whole)):

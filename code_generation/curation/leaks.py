@@ -179,6 +179,8 @@ def _role_and_text(message: Message | Mapping[str, JsonValue]) -> tuple[str, str
 
 _READ = 4 * LONGEST
 """Characters of a value that are written down: blanks are not compared."""
+_PUBLIC = 1_000_000
+"""Characters of a public value that count as known."""
 _NO_LIMIT = 1 << 62
 
 
@@ -186,7 +188,7 @@ def _public_material(problem: CodeProblem) -> str:
     starter = problem.metadata.get("starter_code")
     parts = [problem.problem, starter if isinstance(starter, str) else ""]
     for test in problem.public_tests:
-        parts += [raw for _, raw in _values(test, _NO_LIMIT)]
+        parts += [raw for _, raw in _values(test, _PUBLIC)]
     return comparable("\n".join(parts))
 
 

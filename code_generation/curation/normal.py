@@ -31,7 +31,7 @@ _WORD = re.compile(r"#[^\n]*|\w+|\"(?:[^\"\\\n]|\\.)*\"|'(?:[^'\\\n]|\\.)*'|[^\w
 @lru_cache(maxsize=1)
 def tree_of(code: str) -> ast.Module | None:
     """The syntax tree of code, kept for who looks at the same code next; None where there is none to look at."""
-    return syntax_tree(code) if len(code) <= LONGEST else None
+    return syntax_tree(code.removeprefix("\ufeff")) if len(code) <= LONGEST else None
 
 
 @lru_cache(maxsize=1)
