@@ -113,11 +113,10 @@ class Checks:
 
     def _leaks(self, conversation: Conversation, key: str) -> bool:
         shown: list[Message] = self._form.shown(conversation) if self._form.shown else conversation.opening
-        ours = [m for m in shown if m.role != "assistant"]
         problem, certificate = conversation.result.problem, conversation.result.certificate
         self._problem = problem
         values = self._values(certificate.tests_sha256 if certificate else tests_sha256(problem), problem.problem_id)
-        leaks = [leak for leak in find_leaks(values, ours) if leak.severity == "error"]
+        leaks = [leak for leak in find_leaks(values, shown) if leak.severity == "error"]
         if leaks:
             first = leaks[0]
             self._tell("leak", first.part, key, f"{first.where}: {first.part} of test {first.test}: {first.found}")

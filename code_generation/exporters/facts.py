@@ -44,6 +44,7 @@ FIELDS: dict[str, tuple[str, Callable[[Conversation], JsonValue]]] = {
     "source": ("data set of the problem", lambda c: c.result.problem.metadata.get("source")),
     "split": ("of the problem", lambda c: c.result.problem.metadata.get("split")),
     "func_name": ("null for programs that read stdin", lambda c: c.result.problem.func_name),
+    "statement": ("text of the problem", lambda c: c.result.problem.problem),
     "statement_chars": ("length of the statement", lambda c: len(c.result.problem.problem)),
     "code_chars": ("length of the final code", lambda c: len(c.result.final_code or "")),
     "code_lines": ("lines of the final code", lambda c: len((c.result.final_code or "").splitlines())),

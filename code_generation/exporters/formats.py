@@ -60,7 +60,7 @@ class Format:
     gather: Literal["conversations", "pairs", "problems"] = "conversations"
     """What a row is about: what the options of selection choose among."""
     shown: Callable[[Conversation], list[Message]] | None = None
-    """The messages of ours that its rows show; None: those of the opening."""
+    """The messages that its rows show; None: those of the opening."""
     repeats: Literal["code", "conversation"] = "code"
     """What makes a result a duplicate: the same final code, or the same first and final code."""
     join: Callable[[Pair, ExportOptions], Written] | None = None
@@ -72,8 +72,8 @@ class Format:
 
 
 def conversation_shown(conversation: Conversation) -> list[Message]:
-    """Every message that we wrote."""
-    return [m for m in conversation.result.full_message_history if m.role != "assistant"]
+    """All messages."""
+    return conversation.result.full_message_history
 
 
 def of_function(name: str, export: Callable[[GenerationResult], list[Row]]) -> Format:
