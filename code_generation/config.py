@@ -19,9 +19,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 T = TypeVar("T")
+BUILT_IN = ("heuristic-small", "heuristic-medium", "reference-oracle")
+"""Models of the provider `builtin`, which need no prefix."""
 KINDS = {"builtin": "scripted", "openai-compatible": None, "anthropic": "anthropic", "gemini": "gemini"}
 """What other tools call the `type` of a model, and the provider that is meant; None: `openai`, or `custom` beside an
-address."""
+address. A model of `BUILT_IN` has the provider of that name."""
 SECRETS = {"api_key", "apikey", "api-key", "key", "token", "secret", "password"}
 NO_PARAMETERS = {"model", "messages", "input", "stream"}
 """Of a body, what is made from the conversation or said in a key of its own."""
@@ -223,6 +225,8 @@ def _in_our_words(table: dict[str, Any], place: str) -> dict[str, Any]:
             raise ConfigError(f"{place}: {UnknownName('type', kind, KINDS)}")
         del table["type"]
         table["provider"] = KINDS[kind] or ("custom" if "base_url" in table else "openai")
+        if kind == "builtin" and (table.get("model") or table["name"]) in BUILT_IN:
+            table["provider"] = kind
     return table
 
 

@@ -55,8 +55,9 @@ def prepare_generate(
     options: SampleOptions | None = None,
     running: RunOptions | None = None,
     need_key: bool = True,
+    problems: Path | None = None,
 ) -> Run:
-    """Single-turn answers: check options, prompts and key, and make the problem file.
+    """Single-turn answers: check options, prompts and key, and make the problem file, beside OUT or at `problems`.
 
     Raises:
         ConfigError, DataError: something is not as it must be.
@@ -68,7 +69,7 @@ def prepare_generate(
     asked_of = dataset_of(dataset)
     chosen = choose_prompts(prompts or PromptOptions(), PATCHES if asked_of.wants_patches else CODE)
     out = out or named_after(asked_of.name, choice.model)
-    source = problems_path(out)
+    source = problems or problems_path(out)
     _read_problems(asked_of, load, source)
     repos = None if load.repos is None else Path(load.repos)
     return Run(

@@ -42,6 +42,9 @@ FEEDBACK_VALUES = {
     "no_code": (),
 }
 
+ALIASES = {"direct": "basic"}
+"""What others call a prompt of ours; rows keep the name that was asked for."""
+
 _PLACEHOLDER = re.compile(r"\{\{\s*(\w+)\s*\}\}")
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\ud800-\udfff]")
 
@@ -109,7 +112,11 @@ class PromptLibrary:
         Raises:
             UnknownName: no such id; lists those there are.
         """
-        names = ([f"{prompt_id}.{variant}.md"] if variant else []) + [f"{prompt_id}.md"]
+        names = [
+            name
+            for known in dict.fromkeys((prompt_id, ALIASES.get(prompt_id, prompt_id)))
+            for name in ([f"{known}.{variant}.md"] if variant else []) + [f"{known}.md"]
+        ]
         for folder in self._folders:
             for name in names:
                 path = folder / kind / name

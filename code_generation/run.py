@@ -98,9 +98,9 @@ class Run:
             "grading": describe_options(self.grading),
         }
 
-    async def run(self, on_result: OnResult | None = None) -> RunSummary:
+    async def run(self, on_result: OnResult | None = None, *, grader: Grader | None = None) -> RunSummary:
         """Work until all problems have a row, or a SIGINT has let the calls under way finish. `on_result` is told of
-        each row that is written.
+        each row that is written. With a `grader`, which several runs may share, the run opens none.
 
         Raises:
             ConfigError, DataError, SandboxUnavailable, Hopeless: the run can't work; rows and answers so far stay.
@@ -109,12 +109,15 @@ class Run:
             self.paths.set_aside()
         async with open_run_files(self.paths, self.describe()) as files:
             self._tell_of_others(files)
-            async with self._open_provider(files) as provider, open_grader(self.grading) as grader:
+            async with contextlib.AsyncExitStack() as opened:
+                provider = await opened.enter_async_context(self._open_provider(files))
+                if grader is None:
+                    grader = await opened.enter_async_context(open_grader(self.grading))
                 return await self._work(files, provider, grader, on_result)
 
     @contextlib.asynccontextmanager
     async def _open_provider(self, files: RunFiles) -> AsyncIterator[Provider]:
-        known = {p.problem_id: p for p in read_problems(self.source)} if self.choice.provider == "scripted" else {}
+        known = {p.problem_id: p for p in read_problems(self.source)} if self.choice.provider in FED else {}
         limit = self.options.max_concurrent_requests or self.options.at_a_time
         provider = open_provider(
             self.choice,
@@ -200,6 +203,8 @@ class Run:
                         yield problem, sample
 
 
+FED = {"scripted", "builtin"}
+"""Providers that answer from the problems' own references."""
 STOPPING = "stopping: answers under way are waited for and kept; interrupt again to stop at once"
 BATCHES_GO_ON = "; batches go on at the provider, and the same command collects them"
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path  # noqa: TC003 - the command line reads the annotations
 from typing import TYPE_CHECKING
 
-from code_generation.config import Limits, ModelEntry, Registry, check_base_url, check_variable, read_registry
+from code_generation.config import BUILT_IN, Limits, ModelEntry, Registry, check_base_url, check_variable, read_registry
 from code_generation.errors import ConfigError, UnknownName
 from code_generation.models import Sampling
 from code_generation.providers.checks import check_values, fill_in, find_key
@@ -64,6 +64,7 @@ ENDPOINTS = {
     "custom": Endpoint("chat", None, None),
 }
 OFFLINE = {
+    "builtin": "code_generation.providers.builtin:BuiltinProvider",
     "scripted": "code_generation.providers.scripted:ScriptedProvider",
     "replay": "code_generation.providers.replay:ReplayProvider",
 }
@@ -76,8 +77,8 @@ class ModelOptions:
     """Which model answers, and how it is asked."""
 
     model: str | None = None
-    """The model, as `provider:model` or the model's own name; `scripted:flaky` and `replay:FILE` need no network.
-    Also from CODEGEN_MODEL; not needed where --model-config holds one model."""
+    """The model, as `provider:model` or the model's own name; `scripted:flaky`, `replay:FILE` and
+    `heuristic-small` need no network. Also from CODEGEN_MODEL; not needed where --model-config holds one model."""
     provider: str | None = None
     """Service that has the model: a name of the provider table, instead of the prefix of --model."""
     base_url: str | None = None
@@ -222,8 +223,9 @@ def _entry_of(options: ModelOptions, registry: Registry, endpoints: Mapping[str,
             raise ConfigError(msg)
         return registry.models[names[0]] if names else None
     found = registry.models.get(options.model)
-    elsewhere = options.provider or options.base_url or options.model.partition(":")[0] in {*endpoints, *OFFLINE}
-    if found is None and names and not elsewhere:
+    services = {*endpoints, *OFFLINE}
+    elsewhere = options.provider or options.base_url or options.model.partition(":")[0] in services
+    if found is None and names and not elsewhere and options.model not in BUILT_IN:
         hint = f"({options.model_config}; a model that is not in the file is PROVIDER:MODEL)"
         raise UnknownName("model", options.model, registry.models, hint)
     return found
@@ -271,6 +273,8 @@ def _split(model: str, options: ModelOptions, endpoints: Mapping[str, Endpoint])
         return prefix, rest
     if options.base_url:
         return "custom", model
+    if model in BUILT_IN:
+        return "builtin", model
     if colon:
         hint = f"Where {model!r} is the model's whole name, say which service has it: --provider NAME."
         raise UnknownName("provider", prefix, known, hint)
