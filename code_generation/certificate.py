@@ -14,7 +14,8 @@ from code_generation.models import Certificate
 from code_generation.records import to_json_object
 
 if TYPE_CHECKING:
-    from code_generation.models import CodeProblem, GenerationResult, Grade, JsonValue, Limits
+    from code_generation.models import CodeProblem, GenerationResult, Grade, JsonValue
+    from code_generation.programs import Limits
 
 DECIDING = ("func_name", "class_name", "setup_code", "comparison", "time_limit_s", "memory_limit_mb")
 """Metadata that changes what a verdict means."""

@@ -32,7 +32,8 @@ from code_generation.profiles import check_profile
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from code_generation.models import CaseResult, CodeProblem, JsonValue, Limits, TestCase
+    from code_generation.models import CodeProblem, JsonValue, TestCase
+    from code_generation.programs import CaseResult, Limits
     from code_generation.protocols import Executor
 
 MAX_ROUNDS = 1000

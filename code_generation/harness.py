@@ -15,11 +15,12 @@ from code_generation.errors import DataError
 from code_generation.extract import syntax_tree
 from code_generation.jsonl import encode as dump_json
 from code_generation.literals import PY, from_json, is_huge, is_python, parse_arguments, shorten, to_json
-from code_generation.models import Case, Limits, Program
+from code_generation.programs import Case, Limits, Program
 from code_generation.sandbox.plain_data import NotPlainData, decode, encode
 
 if TYPE_CHECKING:
-    from code_generation.models import CaseResult, CodeProblem, JsonValue, TestCase
+    from code_generation.models import CodeProblem, JsonValue, TestCase
+    from code_generation.programs import CaseResult
 
 
 MOST = 1_000_000

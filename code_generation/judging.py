@@ -10,7 +10,8 @@ from code_generation.profiles import decides, profile_text, profile_value
 from code_generation.sandbox.plain_data import decode
 
 if TYPE_CHECKING:
-    from code_generation.models import CaseResult, CodeProblem, Phase, Status, TestCase
+    from code_generation.models import CodeProblem, Phase, Status, TestCase
+    from code_generation.programs import CaseResult
 
 OWN = "default"
 """The profile that is none: the comparison of the problem itself."""

@@ -8,18 +8,8 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from code_generation.errors import BadRow
-    from code_generation.models import (
-        CodeProblem,
-        Completion,
-        ExecutionResult,
-        GenerationResult,
-        Grade,
-        JsonValue,
-        Limits,
-        Mode,
-        Program,
-        Request,
-    )
+    from code_generation.models import CodeProblem, Completion, GenerationResult, Grade, JsonValue, Mode, Request
+    from code_generation.programs import ExecutionResult, Limits, Program
 
 
 class Loader(Protocol):

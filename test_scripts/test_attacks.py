@@ -14,7 +14,8 @@ import pytest
 from code_generation.compare import compare_value
 from code_generation.executors import open_executor
 from code_generation.extract import extract_code
-from code_generation.models import Case, CodeProblem, Limits, Program, TestCase
+from code_generation.models import CodeProblem, TestCase
+from code_generation.programs import Case, Limits, Program
 from test_scripts.conftest import function_problem, grade
 
 

@@ -11,7 +11,8 @@ import pytest
 from code_generation import certificate, compare
 from code_generation.certificate import certify, comparison_of, contradictions, sha256_text
 from code_generation.jsonl import decode, encode
-from code_generation.models import CodeProblem, GenerationResult, Grade, Limits, Outcome, TestCase, Usage
+from code_generation.models import CodeProblem, GenerationResult, Grade, Outcome, TestCase, Usage
+from code_generation.programs import Limits
 from code_generation.records import from_json_object, to_json_object
 
 CODE = "def f(x): return 2 * x"

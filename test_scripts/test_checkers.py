@@ -11,7 +11,8 @@ import pytest
 from code_generation.errors import DataError
 from code_generation.grader import TestExecutionGrader
 from code_generation.loaders.jsonl import parse_row
-from code_generation.models import CaseResult, CodeProblem, ExecutionResult, TestCase
+from code_generation.models import CodeProblem, TestCase
+from code_generation.programs import CaseResult, ExecutionResult
 from test_scripts.conftest import function_problem, grade
 
 FACTORS = """

@@ -18,7 +18,7 @@ import pytest
 import code_generation
 from code_generation.errors import ExecutorError
 from code_generation.executors import open_executor
-from code_generation.models import Case, CaseResult, Limits, Program
+from code_generation.programs import Case, CaseResult, Limits, Program
 from test_scripts.box_server import serving
 
 

@@ -13,17 +13,8 @@ from code_generation.exporters import EXPORTERS, export
 from code_generation.exporters.sft import export_sft
 from code_generation.extract import extract_code
 from code_generation.jsonl import JsonlWriter, encode, read_lines, write_lines
-from code_generation.models import (
-    Attempt,
-    CodeProblem,
-    GenerationResult,
-    Grade,
-    Limits,
-    Message,
-    Outcome,
-    TestCase,
-    Usage,
-)
+from code_generation.models import Attempt, CodeProblem, GenerationResult, Grade, Message, Outcome, TestCase, Usage
+from code_generation.programs import Limits
 from code_generation.records import to_json_object
 from code_generation.results import read_finished, read_results, unsolved_path
 

@@ -14,7 +14,8 @@ import pytest
 
 from code_generation.executors import open_executor
 from code_generation.grader import TestExecutionGrader
-from code_generation.models import Case, Limits, Program, TestCase
+from code_generation.models import TestCase
+from code_generation.programs import Case, Limits, Program
 from test_scripts.conftest import ROOT, function_problem
 
 

@@ -10,7 +10,8 @@ import pytest
 from code_generation.executors import open_executor
 from code_generation.grader import TestExecutionGrader
 from code_generation.jsonl import decode, encode
-from code_generation.models import CaseResult, CodeProblem, ExecutionResult, TestCase
+from code_generation.models import CodeProblem, TestCase
+from code_generation.programs import CaseResult, ExecutionResult
 from code_generation.records import to_json_object
 from test_scripts.conftest import function_problem, grade
 

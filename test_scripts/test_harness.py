@@ -18,7 +18,8 @@ from code_generation.harness import (
     check_program,
     limits_of,
 )
-from code_generation.models import CodeProblem, Limits, TestCase
+from code_generation.models import CodeProblem, TestCase
+from code_generation.programs import Limits
 from code_generation.sandbox.plain_data import decode
 
 SECRET = "sup3rs3cret"

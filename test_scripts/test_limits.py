@@ -10,7 +10,8 @@ import pytest
 from code_generation.executors import open_executor
 from code_generation.executors.speed import FRESH_S, MOST, Speed
 from code_generation.grader import GraderOptions, TestExecutionGrader, open_grader
-from code_generation.models import Case, CaseResult, CodeProblem, ExecutionResult, Limits, Program, TestCase
+from code_generation.models import CodeProblem, TestCase
+from code_generation.programs import Case, CaseResult, ExecutionResult, Limits, Program
 
 BURN = "import time\nwhile time.process_time() < {}: pass\nprint(1)"
 FAST, SLOW = 1000.0, 0.001

@@ -15,7 +15,8 @@ import pytest
 from code_generation.errors import ConfigError, SandboxUnavailable
 from code_generation.executors import OnDemand, bundle, e2b_boxes, open_executor, services, tci
 from code_generation.grader import GraderOptions, TestExecutionGrader, open_grader
-from code_generation.models import Case, CodeProblem, Limits, Program, TestCase
+from code_generation.models import CodeProblem, TestCase
+from code_generation.programs import Case, Limits, Program
 from test_scripts.box_server import FAULTS, serving
 
 SERVICES = ["together", "e2b"]

@@ -23,7 +23,7 @@ from code_generation.certificate import sha256_text, tests_sha256
 from code_generation.compare import compare_text
 from code_generation.grader import TestExecutionGrader
 from code_generation.jsonl import encode
-from code_generation.models import Limits
+from code_generation.programs import Limits
 from code_generation.statements.shown import leaked_tests
 
 if TYPE_CHECKING:

@@ -8,13 +8,13 @@ from inspect import signature
 from typing import TYPE_CHECKING, Any, Self
 
 from code_generation.errors import ConfigError, SandboxUnavailable
-from code_generation.models import CaseResult, ExecutionResult
+from code_generation.programs import CaseResult, ExecutionResult
 from code_generation.tables import resolve
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from code_generation.models import Program
+    from code_generation.programs import Program
     from code_generation.protocols import Executor
 
 EXECUTORS = {

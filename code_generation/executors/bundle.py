@@ -20,11 +20,11 @@ from code_generation.executors.box import MemoryFiles
 from code_generation.executors.jobs import job_of
 from code_generation.executors.replies import read_batch, read_result
 from code_generation.executors.speed import RUNS, WORK
-from code_generation.models import Program
+from code_generation.programs import Program
 
 if TYPE_CHECKING:
     from code_generation.executors.speed import Clocks
-    from code_generation.models import Case, CaseResult
+    from code_generation.programs import Case, CaseResult
 
 SANDBOX = Path(__file__).parents[1] / "sandbox"
 MODULES = ("away", "inside", "inside_check", "remote", "plain_data", "prelude", "rich_data", "sharing")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from code_generation.models import Case, Program
+    from code_generation.programs import Case, Program
 
 
 def job_of(program: Program, cases: list[Case], code: bytes | None = None) -> tuple[dict[str, Any], bytes | None]:

@@ -26,7 +26,7 @@ from code_generation.executors.jobs import job_of
 from code_generation.executors.probe import probing
 from code_generation.executors.replies import read_batch, read_result
 from code_generation.executors.speed import RUNS, WORK, Clocks, Speed, is_doubtful, is_late
-from code_generation.models import Case, CaseResult, ExecutionResult, Program
+from code_generation.programs import Case, CaseResult, ExecutionResult, Program
 from code_generation.sandbox.removing import remove_tree
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ import socket
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from code_generation.models import Case, Limits, Program
+from code_generation.programs import Case, Limits, Program
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -7,7 +7,7 @@ import signal
 from typing import Any
 
 from code_generation.executors.box import STDERR_CAP, MemoryFiles
-from code_generation.models import CaseResult, Program
+from code_generation.programs import CaseResult, Program
 from code_generation.sandbox.plain_data import MAX_NODES
 
 ANSWERS_CAP = 32 << 20

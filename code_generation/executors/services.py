@@ -17,12 +17,12 @@ from code_generation.errors import ExecutorError, SandboxLost, SandboxUnavailabl
 from code_generation.executors.bundle import Call, SandboxBroken
 from code_generation.executors.speed import WORK, Clocks, Speed, is_doubtful, is_late
 from code_generation.jsonl import print_error
-from code_generation.models import CaseResult, ExecutionResult
+from code_generation.programs import CaseResult, ExecutionResult
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from code_generation.models import Case, Program
+    from code_generation.programs import Case, Program
 
 SESSIONS = 4
 """Sessions at a time, where nothing else is asked for."""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from code_generation.models import Case, Limits, Program
+from code_generation.programs import Case, Limits, Program
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence

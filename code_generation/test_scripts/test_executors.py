@@ -14,7 +14,7 @@ from pathlib import Path
 
 from code_generation.errors import SandboxUnavailable
 from code_generation.executors import open_executor
-from code_generation.models import Case, CaseResult, Limits, Program
+from code_generation.programs import Case, CaseResult, Limits, Program
 from code_generation.test_scripts import exit_status
 
 TRY = "def attempt(action):\n    try: return action()\n    except BaseException as e: return type(e).__name__\n"
