@@ -17,7 +17,9 @@ PROSE = "\nThis patch:\n- fixes the check, and\n- keeps the rest.\n\nLet me know
 
 
 def base_of(patch: str) -> dict[str, str]:
-    """Files that a patch fits: its old lines where it says they are, other lines elsewhere."""
+    """Files that a patch fits: its old lines where it says they are, other lines elsewhere. A hunk with less context
+    at its end than diff gives stands at the end of its file.
+    """
     files = {}
     for file in parse_patch(patch):
         if file.old is None:
@@ -27,12 +29,18 @@ def base_of(patch: str) -> dict[str, str]:
             start = hunk.old_start - (hunk.old_count > 0)
             lines += [f"# line {n} of {file.old}" for n in range(len(lines) + 1, start + 1)] + hunk.old
         ended = _no_end(file)
-        if not ended:
+        if not ended and _context_at_end(file) >= 3:
             lines += [f"# line {n} of {file.old}" for n in range(len(lines) + 1, len(lines) + 41)]
         if file.new is None:
             lines = file.hunks[0].old
         files[file.old] = "\n".join(lines) + ("" if ended else "\n")
     return files
+
+
+def _context_at_end(file) -> int:
+    """How many lines of context the last hunk ends with."""
+    body = file.hunks[-1].lines if file.hunks else ()
+    return next((n for n, line in enumerate(reversed(body)) if line[:1] != " "), len(body))
 
 
 def _no_end(file) -> bool:

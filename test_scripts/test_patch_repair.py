@@ -125,6 +125,16 @@ def test_what_stays_malformed(raw, fault):
     assert (repaired.patch, repaired.repairs, repaired.files) == (raw, [], ())
 
 
+def test_numbers_here_and_perhaps_there():
+    """Where one file's numbers are surely copied and another's may be its own, neither is guessed."""
+    copied = WHOLE.replace(" a = 1", " 1 a = 1").replace("-b", "-2 b").replace(" c", " 3 c")
+    new = "diff --git a/n.txt b/n.txt\nnew file mode 100644\n--- /dev/null\n+++ b/n.txt\n@@ -0,0 +1,2 @@\n+1 one\n+2 two\n"
+    assert repair_patch(copied + new).fault == "line 13: copied line numbers, or the file's own"
+    assert repair_patch(new).repairs == []
+    code = repair_patch(copied + new.replace("n.txt", "n.py"))
+    assert (code.fault, code.repairs, code.files[1].hunks[0].changes) == ("", ["line-numbers"], ["+one", "+two"])
+
+
 def test_a_list_of_numbers_is_no_listing():
     """Numbers that are the file's own stay."""
     raw = "diff --git a/x.txt b/x.txt\n--- a/x.txt\n+++ b/x.txt\n@@ -1,2 +1,3 @@\n 1 one\n 2 two\n+3 three\n"
@@ -155,6 +165,11 @@ CAN_LOSE = {"context_lost", "blank_context_lost", "numbered", "numbered_old", "t
 """Mutations that may make something else of such lines, so that no one could tell."""
 
 
+def _essence(files):
+    """All of a patch that decides what comes of it."""
+    return tuple((f.old, f.new, *f.modes, *((h.old_start, h.lines) for h in f.hunks)) for f in files)
+
+
 def measured(rows):
     """(mutation, with the files) -> how repaired patches went, over some gold patches."""
     counts: dict[tuple[str, bool], Counter[str]] = {}
@@ -162,13 +177,17 @@ def measured(rows):
         base = base_of(patch)
         wanted = applied(parse_patch(patch), base)
         assert wanted is not None, name
+        seen = {_essence(parse_patch(patch)): wanted}  # the same patch need not be applied twice
         for mutate in MUTATIONS:
             mutated = mutate(patch, random.Random(f"{name}{mutate.__name__}"))
             for known in (False, True):
                 if mutated == patch or (not known and mutate in NEED_SOURCES):
                     continue
                 repaired = repair_patch(mutated, base if known else None)
-                got = None if repaired.fault else applied(repaired.files, base)
+                key = _essence(repaired.files)
+                if key not in seen:
+                    seen[key] = None if repaired.fault else applied(repaired.files, base)
+                got = seen[key]
                 how = "malformed" if repaired.fault else "no" if got is None else "right" if got == wanted else "other"
                 if how == "other" and not known and mutate.__name__ == "wrong_starts" and not repaired.repairs:
                     how = "not repaired"  # git looks for the nearest place itself

@@ -99,7 +99,8 @@ def _fit(hunk: LooseHunk, source: _Source, found: set[str]) -> None:
             found.add("line-ends")
             return
     shifted = [line if line[:1] in {"-", "+", "\\"} else f" {line}" for line in hunk.written]
-    if len(source.places([line[1:] for line in shifted if line[:1] in {" ", "-"}])) == 1:
+    places = source.places([line[1:] for line in shifted if line[:1] in {" ", "-"}])
+    if len(places) == 1 or hunk.old_start in places:
         hunk.lines = shifted
         found.add("context-prefix")
         return

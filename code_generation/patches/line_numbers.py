@@ -19,16 +19,20 @@ def numbered_context(lines: Sequence[str]) -> list[str]:
     return [f" {line}" if _BARE.match(line) else line for line in lines]
 
 
-def without_numbers(lines: Sequence[str]) -> tuple[int, list[str]] | None:
+def without_numbers(lines: Sequence[str], fewest: int = FEWEST) -> tuple[int, list[str]] | None:
     """The number of the first old line, and a hunk's lines without their numbers; None where it is no listing.
 
-    Every old line is numbered, each by one more than the last; the added ones all are, or none is.
+    Every old line is numbered, each by one more than the last; the added ones all are, or none is. Where there are no
+    old lines the added ones are numbered from 1.
     """
     matches = [_NUMBER.fullmatch(line) if line.strip("\r") else None for line in lines]
     old = [(m, line) for m, line in zip(matches, lines, strict=True) if line[:1] in {" ", "-"}]
     added = [(m, line) for m, line in zip(matches, lines, strict=True) if line[:1] == "+"]
+    if not old and added and [int(m[2]) if m else 0 for m, _ in added] != list(range(1, len(added) + 1)):
+        return None
+    old = old or added
     numbers = [int(m[2]) for m, _ in old if m]
-    if len(numbers) < FEWEST or len(numbers) != len(old) or numbers != list(range(numbers[0], numbers[0] + len(old))):
+    if len(numbers) < fewest or len(numbers) != len(old) or numbers != list(range(numbers[0], numbers[0] + len(old))):
         return None
     numbered = [m is not None for m, line in added if line.strip("+ \t\r")]
     if any(numbered) and not all(numbered):

@@ -14,10 +14,10 @@ from code_generation.patches.anchoring import anchor
 from code_generation.patches.diffs import FilePatch, MalformedPatch, parse_patch, render_patch
 from code_generation.patches.headers import repaired_head
 from code_generation.patches.line_numbers import without_numbers
-from code_generation.patches.loose import LooseFile, LooseHunk, read_loosely
+from code_generation.patches.loose import LooseFile, LooseHunk, Reading, read_loosely
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 REPAIRS = {
     "line-ends": "line ends \\r\\n or \\r of the whole text became \\n, or those of the file",
@@ -70,6 +70,8 @@ def repair_patch(raw: str, sources: Mapping[str, str] | None = None) -> Repaired
         reading = read_loosely(text.split("\n")[:-1])
         found |= reading.repairs
         drafts = [_repaired(file, sources or {}, found) for file in reading.files]
+        if "line-numbers" in found:
+            _refuse_other_numbers(reading, drafts, sources or {})
         files = [file for file in drafts if file is not None]
         patch = render_patch(files)
         strict = parse_patch(patch)
@@ -131,11 +133,25 @@ def _repaired(file: LooseFile, sources: Mapping[str, str], found: set[str]) -> F
     for hunk in file.hunks:
         if not any(line[:1] in {"-", "+"} for line in hunk.lines):
             found.add("empty-hunk")
-            continue
-        hunks.append(_without_copied_numbers(hunk, draft, sources, found))
+        else:
+            hunks.append(_without_copied_numbers(hunk, draft, sources, found))
     if file.hunks and not hunks:
         return None
     return replace(draft, hunks=tuple(anchor(hunks, draft, sources.get(old) if old else None, found)))
+
+
+def _refuse_other_numbers(reading: Reading, drafts: Sequence[FilePatch | None], sources: Mapping[str, str]) -> None:
+    """Where some numbers were surely copied, others that may be copied too are not just left.
+
+    Raises:
+        MalformedPatch: there are some.
+    """
+    for loose, file in zip(reading.files, drafts, strict=True):
+        if file is None or (file.old is not None and file.old in sources):
+            continue
+        for hunk in loose.hunks:
+            if without_numbers(hunk.lines, fewest=1) is not None:
+                raise MalformedPatch(hunk.line, "copied line numbers, or the file's own")
 
 
 def _without_copied_numbers(hunk: LooseHunk, file: FilePatch, sources: Mapping[str, str], found: set[str]) -> LooseHunk:
@@ -143,11 +159,12 @@ def _without_copied_numbers(hunk: LooseHunk, file: FilePatch, sources: Mapping[s
     them, or, unseen, they are the hunk's own line numbers and the file is code.
     """
     clean = without_numbers(hunk.lines)
-    if clean is None or file.old is None:
+    if clean is None:
         return hunk
-    source = sources.get(file.old)
+    source = None if file.old is None else sources.get(file.old)
     if source is None:
-        sure = file.path.endswith(_CODE) and hunk.old_start in {clean[0], None}
+        first = hunk.old_start if file.old is not None else clean[0]
+        sure = file.path.endswith(_CODE) and first in {clean[0], None}
     else:
         padded = f"\n{source}\n"
         with_numbers, without = (
