@@ -36,14 +36,18 @@ def wheel(tmp_path_factory) -> Path:
 
 
 def test_the_wheel_holds_what_runs(wheel):
-    """Package, prompts, samples and prices, and nothing on the top level but the package."""
+    """Package, prompts, samples, prices and the parts of pages, and nothing on the top level but the package."""
     names = zipfile.ZipFile(wheel).namelist()
     assert {n.split("/")[0] for n in names if ".dist-info/" not in n} == {"code_generation"}
     prompts = {f"code_generation/_prompts/{p.relative_to(ROOT / 'prompts')}" for p in (ROOT / "prompts").rglob("*.md")}
     samples = {f"code_generation/_samples/{n}.jsonl" for n in SAMPLES}
     modules = {str(p.relative_to(ROOT)) for p in (ROOT / "code_generation").rglob("*.py")}
     prices = {"code_generation/prices.toml"}
-    assert {n for n in names if ".dist-info/" not in n} == prompts | samples | modules | prices
+    pages = {
+        f"code_generation/reports/{name}"
+        for name in ("page.html.j2", "page.css", "page.js", "highlight.js", "difference.js")
+    }
+    assert {n for n in names if ".dist-info/" not in n} == prompts | samples | modules | prices | pages
 
 
 @pytest.mark.slow
