@@ -15,7 +15,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from code_generation.curation.hardcoded import hard_coded
-from code_generation.curation.normal import tree_of
+from code_generation.curation.normal import nodes_of, tree_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -166,7 +166,7 @@ def _is_function(tree: ast.Module, problem: CodeProblem | None) -> bool:
 def _reads(tree: ast.Module) -> bool:
     return any(
         (isinstance(n, ast.Name) and n.id in _READS) or (isinstance(n, ast.Attribute) and n.attr in _READS)
-        for n in ast.walk(tree)
+        for n in nodes_of(tree)
     )
 
 
@@ -181,7 +181,7 @@ class _Look:
     def __init__(self, tree: ast.Module, is_function: bool) -> None:  # noqa: FBT001 - private
         self._tree, self._is_function = tree, is_function
         self._imports: dict[str, str] = {}
-        self._nodes = list(ast.walk(tree))
+        self._nodes = nodes_of(tree)
         for node in self._nodes:
             if isinstance(node, ast.Import):
                 for a in node.names:

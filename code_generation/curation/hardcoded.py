@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from code_generation.curation.normal import nodes_of
 from code_generation.errors import CodeGenerationError
 from code_generation.harness import call_arguments
 from code_generation.literals import from_json, literal_value, parse_python
@@ -101,7 +102,7 @@ def _tests_of(hits: list[tuple[_Pair, int]]) -> str:
 
 
 def _pairs(tree: ast.Module) -> Iterator[_Pair]:
-    for node in ast.walk(tree):
+    for node in nodes_of(tree):
         match node:
             case ast.If(test=test, body=body) if answer := _answer(body):
                 yield from (_Pair(node.lineno, given, answer[0], 0) for given in _compared(test))

@@ -249,6 +249,8 @@ def _written(value: Any, limit: int) -> Iterator[str]:
     """A value as text, no more of it than about so many characters; text as it is."""
     if isinstance(value, str):
         yield value[:limit]
+    elif type(value) is list and len(value) <= limit and all(type(v) is int for v in value):
+        yield repr(value)  # what the pieces come to, at once
     else:
         yield from _cut(_pieces(value, limit, 0), limit)
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from code_generation.curation.contamination import Hit
-    from code_generation.curation.leaks import PrivateValues
+    from code_generation.curation.leaks import Leak, PrivateValues
     from code_generation.exporters.conversation import Conversation, Reason
     from code_generation.exporters.formats import Format
     from code_generation.exporters.options import ExportOptions
@@ -82,6 +82,7 @@ class Checks:
         self._filter = parse_filter(options.where, KNOWN) if options.where is not None else None
         self._codes = None if options.keep_duplicates or form.gather == "problems" else DuplicateIndex()
         self._values = lru_cache(maxsize=PREPARED)(self._prepare)
+        self._found = lru_cache(maxsize=PREPARED)(self._find)
         self._problem: CodeProblem | None = None
         self.findings = Findings()
         self._evaluation = _Evaluation(options, self.findings) if options.decontaminate else None
@@ -105,6 +106,8 @@ class Checks:
         return "duplicate" if self._repeats(conversation, key) else None
 
     def _games(self, conversation: Conversation, code: str, key: str) -> bool:
+        if conversation.result.problem.wants_patch:
+            return False  # a patch is no program, and no test of ours is worked against
         found = signs(code, conversation.result.problem)
         against = excluding(found)
         for sign in {s.kind: s for s in found}.values():
@@ -113,16 +116,21 @@ class Checks:
 
     def _leaks(self, conversation: Conversation, key: str) -> bool:
         shown: list[Message] = self._form.shown(conversation) if self._form.shown else conversation.opening
-        problem, certificate = conversation.result.problem, conversation.result.certificate
-        self._problem = problem
-        values = self._values(certificate.tests_sha256 if certificate else tests_sha256(problem), problem.problem_id)
-        leaks = [leak for leak in find_leaks(values, shown) if leak.severity == "error"]
+        self._problem, certificate = conversation.result.problem, conversation.result.certificate
+        tests = certificate.tests_sha256 if certificate else tests_sha256(self._problem)
+        leaks = self._found(tests, self._problem.problem, tuple((m.role, m.content) for m in shown))
         if leaks:
             first = leaks[0]
             self._tell("leak", first.part, key, f"{first.where}: {first.part} of test {first.test}: {first.found}")
         return bool(leaks)
 
-    def _prepare(self, _tests: str, _problem_id: str) -> PrivateValues:
+    def _find(self, tests: str, statement: str, shown: tuple[tuple[str, str], ...]) -> list[Leak]:
+        """The errors among messages; samples of a problem have their opening in common."""
+        values = self._values(tests, statement)
+        found = find_leaks(values, [{"role": role, "content": content} for role, content in shown])
+        return [leak for leak in found if leak.severity == "error"]
+
+    def _prepare(self, _tests: str, _statement: str) -> PrivateValues:
         assert self._problem is not None  # noqa: S101 - set by the only caller
         return leaked_values(self._problem)
 
