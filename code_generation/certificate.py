@@ -65,4 +65,13 @@ def contradictions(result: GenerationResult) -> list[str]:
         found.append("the tests are not those that were certified")
     if certificate.problem_sha256 != sha256_text(result.problem.problem):
         found.append("the statement is not the one that was certified")
+    if certificate.comparison != comparison_of(result.problem):
+        found.append("the comparison is not the one that was certified")
+    grade = result.attempts[-1].grade if result.attempts else None
+    if grade is None or grade.verdict != "pass" or grade.mode != "isolated":
+        found.append("its last grade is no pass of isolated tests")
+    elif not len(grade.outcomes) == grade.n_passed == grade.n_tests == len(result.problem.test_cases):
+        found.append("its last grade is not over its tests")
+    elif (grade.executor, grade.isolation) != (certificate.executor, certificate.isolation):
+        found.append("its last grade came from elsewhere than its certificate says")
     return found

@@ -1,4 +1,4 @@
-"""Candidates from anywhere, graded file to file: what `codegen grade` and `codegen verify` do."""
+"""Candidates from anywhere, graded file to file: what `codegen grade` does."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
-from code_generation.certificate import contradictions, sha256_text, tests_sha256
+from code_generation.certificate import sha256_text, tests_sha256
 from code_generation.concurrency import in_order
-from code_generation.errors import CodeGenerationError, ConfigError, DataError
+from code_generation.errors import ConfigError, DataError
 from code_generation.extract import extract_code
 from code_generation.jsonl import JsonlWriter, encode, keep_backup, read_objects, write_lines
 from code_generation.judging import OWN
@@ -19,15 +19,13 @@ from code_generation.models import Grade, Outcome
 from code_generation.profiles import check_profile
 from code_generation.progress import Progress
 from code_generation.records import to_json_object
-from code_generation.results import read_results
 from code_generation.rewards import all_or_nothing, hardest_tests, weighted_fraction
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Iterable, Iterator
     from pathlib import Path
 
     from code_generation.grader import TestExecutionGrader
-    from code_generation.models import CodeProblem, GenerationResult, JsonValue, TestCase
+    from code_generation.models import CodeProblem, JsonValue, TestCase
 
 Tests = Literal["all", "public", "private"]
 AT_A_TIME = 16
@@ -276,129 +274,3 @@ def _identity(candidate: Candidate, options: GradeOptions, grader: TestExecution
         "executor": grader.executor.name,
         "isolation": grader.executor.isolation,
     }
-
-
-# ------------------------------------------------------------------------------------------------ verify
-
-
-@dataclass(frozen=True)
-class Claim:
-    """A row that says it is verified, with what is needed to check that."""
-
-    place: str
-    problem_id: str
-    result: GenerationResult | None
-    code: str | None
-    faults: list[str]
-    """What contradicts the claim before anything is run."""
-
-
-def read_claims(files: Iterable[Path], results: Iterable[Path]) -> Iterator[Claim]:
-    """Every row of result files and exports that claims to be verified.
-
-    Raises:
-        DataError, ConfigError: a file of another kind; an export without the run it came from.
-    """
-    runs: dict[tuple[str, str | None], GenerationResult] = {}
-    for path in results:
-        for _, result in read_results(path):
-            if result.verified and result.final_code is not None:
-                runs[result.problem.problem_id, sha256_text(result.final_code)] = result
-    for path in files:
-        kinds = {"problem" in row for _, row in read_objects(path, torn_tail=True)}
-        if kinds == {True} or not kinds:
-            yield from _result_claims(path)
-        else:
-            yield from _export_claims(path, runs)
-
-
-def _result_claims(path: Path) -> Iterator[Claim]:
-    for number, result in read_results(path):
-        if not result.verified:
-            continue
-        faults = contradictions(result)
-        last = result.full_message_history[-1] if result.full_message_history else None
-        said = extract_code(last.content, result.problem.view()) if last and last.role == "assistant" else None
-        if said != result.final_code and (last is None or (result.final_code or "") not in last.content):
-            faults.append("final_code is not what the last answer holds")
-        yield Claim(f"{path}:{number}", result.problem.problem_id, result, result.final_code, faults)
-
-
-def _export_claims(path: Path, runs: dict[tuple[str, str | None], GenerationResult]) -> Iterator[Claim]:
-    for number, row in _exported_rows(path):
-        place = f"{path}:{number}"
-        problem_id, answer = row.get("problem_id"), _claimed_answer(row)
-        if not isinstance(problem_id, str) or (answer is None and "tests_file" not in row):
-            msg = f"{place}: neither a result row nor an exported row with problem_id and an answer"
-            raise DataError(msg)
-        if not runs:
-            msg = f"{path} is an export, which holds no tests: give the run it came from with --results FILE"
-            raise ConfigError(msg)
-        if not row.get("verified"):
-            continue
-        candidates = [r for (pid, _), r in runs.items() if pid == problem_id]
-        code = extract_code(answer or "", candidates[0].problem.view()) if candidates else None
-        result = runs.get((problem_id, code and sha256_text(code)), candidates[0] if candidates else None)
-        faults = []
-        if not candidates:
-            faults.append("the run has no verified result for this problem")
-        elif code is None:
-            faults.append("its last message holds no code")
-        yield Claim(place, problem_id, result, code, faults)
-
-
-def _exported_rows(path: Path) -> Iterator[tuple[int, dict[str, JsonValue]]]:
-    """Rows of an export; where a service takes no key of ours, with what stands in the file beside it.
-
-    Raises:
-        DataError: the file beside it has other rows.
-    """
-    beside = path.with_name(path.name.replace(".jsonl", ".rows.jsonl", 1))
-    others = read_objects(beside) if beside != path and beside.is_file() else None
-    for number, row in read_objects(path, torn_tail=True):
-        if "problem_id" in row or others is None:
-            yield number, row
-            continue
-        _, more = next(others, (0, None))
-        if more is None:
-            msg = f"{beside} has fewer rows than {path}"
-            raise DataError(msg)
-        yield number, row | more
-
-
-def _claimed_answer(row: dict[str, JsonValue]) -> str | None:
-    """The answer that an exported row calls verified: its last message, completion or preferred side."""
-    for key in ("messages", "completion", "chosen", "preferred_output"):
-        said = row.get(key)
-        if isinstance(said, list):
-            last = said[-1] if said else {}
-            return str(last.get("content")) if isinstance(last, dict) else ""
-    return None
-
-
-async def check_claims(
-    claims: Iterable[Claim], grader: TestExecutionGrader
-) -> AsyncGenerator[tuple[Claim, list[str]], None]:
-    """Grade every claim again from its tests; yields the faults of each, none where the claim holds."""
-
-    async def check(claim: Claim) -> list[str]:
-        if claim.result is None or claim.code is None:
-            return claim.faults
-        try:
-            grade = await grader.grade(claim.result.problem, claim.code, mode="isolated")
-        except CodeGenerationError as e:
-            return [*claim.faults, str(e)]
-        return [*claim.faults, *_grade_faults(grade)]
-
-    async with aclosing(in_order(claims, check, AT_A_TIME)) as checked:
-        async for claim, faults in checked:
-            yield claim, faults
-
-
-def _grade_faults(grade: Grade) -> list[str]:
-    if grade.verdict == "pass":
-        return []
-    if grade.verdict == "infra":
-        return ["it could not be checked: the sandbox failed"]
-    status = next((o.status for o in grade.outcomes if o.status != "passed"), "no tests")
-    return [f"its code passes {grade.n_passed} of {grade.n_tests} tests ({status})"]

@@ -11,7 +11,7 @@ import pytest
 from code_generation import certificate, compare
 from code_generation.certificate import certify, comparison_of, contradictions, sha256_text
 from code_generation.jsonl import decode, encode
-from code_generation.models import CodeProblem, GenerationResult, Grade, Outcome, TestCase, Usage
+from code_generation.models import Attempt, CodeProblem, GenerationResult, Grade, Outcome, TestCase, Usage
 from code_generation.programs import Limits
 from code_generation.records import from_json_object, to_json_object
 
@@ -48,6 +48,14 @@ def with_test(**fields):
     return change(test_cases=[msgspec.structs.replace(TEST, **fields), PROBLEM.test_cases[1]])
 
 
+def attempt(grade=GRADE):
+    return Attempt(code=CODE, grade=grade, usage=Usage(), cost_usd=None, latency_s=0.0, finish_reason="stop")
+
+
+def regraded(**fields):
+    return {"attempts": [attempt(msgspec.structs.replace(GRADE, **fields))]}
+
+
 def result(**changes):
     fields = {
         "problem": PROBLEM,
@@ -56,7 +64,7 @@ def result(**changes):
         "generation_metadata": {},
         "verified": True,
         "satisfied": True,
-        "attempts": [],
+        "attempts": [attempt()],
         "usage": Usage(),
         "cost_usd": None,
         "certificate": certify(PROBLEM, CODE, GRADE, Limits()),
@@ -145,9 +153,17 @@ def test_an_untouched_row_does_not_contradict_itself():
         ({"final_code": None}, ["no code"]),
         ({"final_code": CODE + " "}, ["final_code"]),
         ({"problem": with_test(output=3)}, ["tests"]),
-        ({"problem": with_metadata(comparison={"name": "tokens"})}, ["tests"]),
+        ({"problem": with_metadata(comparison={"name": "tokens"})}, ["tests", "comparison"]),
         ({"problem": change(problem="Triple it.")}, ["statement"]),
-        ({"final_code": "x", "problem": change(problem="y", test_cases=[TEST])}, ["final_code", "tests", "statement"]),
+        (
+            {"final_code": "x", "problem": change(problem="y", test_cases=[TEST])},
+            ["final_code", "tests", "statement", "not over its tests"],
+        ),
+        ({"attempts": []}, ["no pass"]),
+        (regraded(verdict="fail", n_passed=1), ["no pass"]),
+        (regraded(mode="batch"), ["no pass"]),
+        (regraded(n_tests=3), ["not over its tests"]),
+        (regraded(isolation="weak"), ["came from elsewhere"]),
     ],
 )
 def test_a_changed_row_contradicts_itself(changes, faults):

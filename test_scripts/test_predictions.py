@@ -142,3 +142,20 @@ def test_recorded_answers(shared, tmp_path, codegen):
     outcomes = Counter(r["harness_outcome"] for r in rows)
     assert outcomes["resolved"] == len(official["resolved_ids"])
     assert outcomes["empty"] == len(official["empty_patch_ids"]) == len(empty)
+
+
+def test_what_a_harness_resolved_is_exported_and_checked(tmp_path, codegen):
+    """Resolved rows are exported as verified by that harness; a claim that the run does not bear out is named."""
+    row = result_row("i-1", 0, PATCH)
+    row["full_message_history"][1]["content"] = f"<patch>\n{PATCH}</patch>"
+    write_lines(tmp_path / "out.jsonl", [row, {**row, "problem": {**row["problem"], "problem_id": "i-2"}}])
+    report_of(tmp_path / "r.json", resolved_ids=["i-1"], unresolved_ids=["i-2"])
+    assert codegen("patches", "out.jsonl", "--harness-report", "r.json", "--output", "m.jsonl").returncode == 0
+    done = codegen("export", "m.jsonl", "--output", "sft.jsonl")
+    (exported,) = [json.loads(line) for line in (tmp_path / "sft.jsonl").read_text().splitlines()]
+    assert (done.returncode, exported["problem_id"], exported["verified_by"]) == (0, "i-1", "harness:swebench")
+    checked = codegen("verify", "sft.jsonl", "--results", "m.jsonl")
+    assert (checked.returncode, "1 of them rest on a report" in checked.stdout) == (0, True)
+    write_lines(tmp_path / "sft.jsonl", [exported, exported | {"problem_id": "i-2"}])
+    forged = codegen("verify", "sft.jsonl", "--results", "m.jsonl")
+    assert (forged.returncode, "sft.jsonl:2 i-2" in forged.stdout, "sft.jsonl:1" in forged.stdout) == (1, True, False)

@@ -13,6 +13,7 @@ tests nor solutions, and `metadata.answer` is `patch`.
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -83,6 +84,9 @@ def check_options(options: LoadOptions) -> LoadOptions:
         raise ConfigError(msg)
     if options.repos is not None and not Path(options.repos).is_dir():
         msg = f"--repos {options.repos} is no folder; it holds the clones, as owner__name, owner/name or name"
+        raise ConfigError(msg)
+    if options.repos is not None and shutil.which("git") is None:
+        msg = "--repos: clones are read with git, which is not installed"
         raise ConfigError(msg)
     return options
 

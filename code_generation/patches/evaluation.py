@@ -10,11 +10,12 @@ of order and counts no context.
 from __future__ import annotations
 
 import re
+import subprocess
 from collections import Counter
 from importlib.util import decode_source
 from typing import TYPE_CHECKING
 
-from code_generation.errors import DataError
+from code_generation.errors import ConfigError, DataError
 from code_generation.literals import parse_python
 from code_generation.models import CodeProblem, PatchReport
 from code_generation.patches.applying import Applied, BaseFile, apply_patch, needed_paths, refusal
@@ -35,6 +36,8 @@ NOT_OFFICIAL = (
     "official harness for that."
 )
 WEIGHTS = {"well_formed": 0.1, "applies": 0.3, "syntax": 0.1, "files": 0.2, "hunks": 0.15, "similarity": 0.15}
+UNTRIED = (ConfigError, OSError, subprocess.SubprocessError)
+"""A machine without git or patch, or with a full disk, says nothing about a patch."""
 BASE_COMMIT, PROMPT_FILES = "base commit", "files of the prompt"
 MOST_PARSED = 1_000_000
 """Bytes; a longer file is not parsed."""
@@ -53,8 +56,6 @@ def evaluate_patch(answer: str, problem: CodeProblem, repos: Path | None = None,
             showed are applied to.
         prompt: What the model was shown; the row's `text` where empty.
 
-    Raises:
-        ConfigError: git or patch is not installed.
     """
     found = extract_patch(answer)
     if found is None:
@@ -84,7 +85,7 @@ class _Base:
         if self.clone is not None:
             try:
                 files_at(self.clone, self.commit, [])
-            except DataError as e:
+            except (DataError, *UNTRIED) as e:
                 self.clone, self.reason = None, str(e)
 
     @property
@@ -113,7 +114,11 @@ class _Base:
                 return None, {}
             shown = {path: self.shown[path] for path in needed_paths(files) if path in self.shown}
             base = {path: BaseFile(text.encode("utf-8", "surrogatepass")) for path, text in shown.items()}
-        return apply_patch(files, base), base
+        try:
+            return apply_patch(files, base), base
+        except UNTRIED as e:
+            self.reason = f"it could not be tried: {e}"
+            return None, {}
 
 
 def candidate_paths(raw: str) -> list[str]:
