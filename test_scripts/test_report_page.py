@@ -153,6 +153,7 @@ def test_it_opens_and_works(opened, page_file, width, theme):
     assert detail.locator(".diff .added").count() > 0
     page.locator("summary").evaluate_all("all => all.forEach(s => s.parentElement.open = true)")
     assert "Solve this problem." in detail.inner_text()
+    assert page.locator(".row > td").first.bounding_box()["width"] > 100
     assert one.overflow() <= 0
     assert one.complaints == []
     assert one.requests == [page_file.as_uri()]

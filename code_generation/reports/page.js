@@ -176,6 +176,7 @@ function draw() {
     if (state.open.has(number)) body.append(detailOf(row, number));
   }
   document.getElementById("table").replaceChildren(element("table", {}, element("thead", {}, head), body));
+  spanColumns();
   const pager = document.getElementById("pager");
   pager.hidden = total <= PAGE;
   const pages = Math.ceil(total / PAGE);
@@ -184,6 +185,12 @@ function draw() {
     element("button", { type: "button", disabled: state.page === 0, onclick: turn(-1) }, "Previous"),
     element("span", {}, `Page ${state.page + 1} of ${pages}`),
     element("button", { type: "button", disabled: state.page >= pages - 1, onclick: turn(1) }, "Next"));
+}
+
+// A cell that spans more columns than are shown would make room for the others.
+function spanColumns() {
+  const shown = [...document.querySelectorAll("#table > table > thead th")].filter((th) => getComputedStyle(th).display !== "none").length;
+  for (const cell of document.querySelectorAll(".detail > td")) cell.colSpan = shown;
 }
 
 function sortBy(number) {
@@ -214,6 +221,7 @@ function toggle(button, row, number) {
   if (open) {
     state.open.add(number);
     line.after(detailOf(row, number));
+    spanColumns();
   } else {
     state.open.delete(number);
     line.nextElementSibling.remove();
@@ -226,7 +234,7 @@ function detailOf(row, number) {
   const held = chunk(row[CHUNK]);
   const talk = held.conversations[number];
   const tests = held.tests[talk.problem];
-  const cell = element("td", { colspan: COLUMNS.length });
+  const cell = element("td");
   cell.append(facts(row, talk));
   for (const trick of talk.tricks) {
     cell.append(element("p", { class: "note" }, `Turn ${trick.turn}: ${words(trick.kind)}${trick.line === null ? "" : `, line ${trick.line}`}: ${trick.what}`));
@@ -347,7 +355,7 @@ function testTable(shown, every, open, grade) {
     const kind = open[number] ? "" : " (private)";
     const cell = (label, text) => element("td", { "data-label": label }, text ? longText("div", "", text) : null);
     body.append(element("tr", {},
-      element("td", { class: "status" }, `${number + 1}${kind} ${words(status)}`),
+      element("td", { class: status === "passed" ? "status passed" : "status" }, `${number + 1}${kind} ${words(status)}`),
       cell("input", test.input), cell("expected", test.expected), cell("got", [outcome.got, outcome.error].filter(Boolean).join("\n"))));
   }
   const head = ["Test", "Input", "Expected", "Got"].map((name, place) => element("th", { scope: "col", style: place === 0 ? "width:19%" : null }, name));
@@ -437,4 +445,6 @@ document.querySelectorAll("table.sortable").forEach(setUpSorting);
 if (index.rows.length > 0) {
   setUpFilters();
   draw();
+  addEventListener("resize", spanColumns);
+  addEventListener("beforeprint", spanColumns);
 }
