@@ -29,6 +29,8 @@ from code_generation.reports.options import ReportOptions
 from code_generation.reports.page import html_pieces, policy, render_html, script_json
 from code_generation.reports.plain_text import HIDDEN, escaped, fenced, visible
 from code_generation.reports.writing import check_outputs, format_of
+from test_scripts.conftest import function_problem
+from test_scripts.conftest import grade as run_candidate
 from test_scripts.report_rows import CHEAT, PASSED, PUBLIC_ONLY, SECRET, grade, problem, result, rows
 
 FOLDER = Path(code_generation.reports.__file__).parent
@@ -121,12 +123,14 @@ def test_no_rows_are_refused(tmp_path):
         build_report([tmp_path / "empty.jsonl"])
 
 
-def test_unsolved_rows_that_were_not_given_are_told(tmp_path):
-    """Solved rows alone would show a pass rate of 1."""
+def test_unsolved_rows_are_read_with_the_others(tmp_path):
+    """Solved rows alone would show a pass rate of 1: the file beside is read, once, and that is said."""
     path = write_rows(tmp_path / "rows.jsonl", rows(2, 1))
     beside = write_rows(tmp_path / "rows.unsolved.jsonl", [result(problem(9), [("x", PUBLIC_ONLY)])])
-    assert "was not given" in build_report([path])["notes"][0]
-    assert build_report([path, beside])["notes"] == []
+    found = build_report([path])
+    assert found["notes"] == ["rows.unsolved.jsonl belongs to rows.jsonl and is read with it"]
+    assert [f["rows"] for f in found["files"]] == [2, 1] and found["n_samples"] == 3
+    assert build_report([path, beside]) == found | {"notes": []}
 
 
 def test_conversations_are_cut_fairly_and_the_figures_are_not():
@@ -229,12 +233,30 @@ def test_a_public_failure_is_shown_with_its_values():
         ("Traceback ...\nPermissionError: [Errno 1] Operation not permitted", "refused_call"),
         ("Traceback ...\nOSError: [Errno 101] Network is unreachable", "network"),
         ("socket.gaierror: [Errno -3] Temporary failure in name resolution", "network"),
+        ("FileNotFoundError: [Errno 2] No such file or directory: '/etc/shadow'", "system_paths"),
         ("started more than 64 processes", "process_flood"),
     ],
 )
 def test_what_the_sandbox_caught_is_read_off_the_record(error, kind):
     """Each kind by the words that the grader has for it."""
     assert caught(grade(problem(0), ["runtime_error"] * 6, error)) == [kind]
+
+
+@pytest.mark.parametrize(
+    ("body", "kind"),
+    [
+        ("os._exit(0)", "ended_early"),
+        ("socket.create_connection(('192.0.2.1', 80), 2)", "network"),
+        ("os.kill(1, 9)", "refused_call"),
+        ("open('/etc/shadow').read()", "system_paths"),
+        ("int('x')", None),
+        ("sys.exit(0)", None),
+    ],
+)
+def test_what_a_real_sandbox_records_is_known(body, kind):
+    """The words are those of the grader and of Python, as a candidate that tries it leaves them."""
+    code = f"import os, socket, sys\n\ndef f(x):\n    {body}\n"
+    assert caught(run_candidate(function_problem(([1], 5)), code)) == ([kind] if kind else [])
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,8 @@ from code_generation.evaluation.outcomes import check_unique, from_result
 from code_generation.reports.conversations import problem_entry, prompt_entry, turns
 from code_generation.reports.hacks import HackTally, Looker, public_only, says
 from code_generation.reports.options import ReportOptions
-from code_generation.results import read_results, unsolved_path
+from code_generation.reports.reading import whole_runs
+from code_generation.results import read_results
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -44,22 +45,16 @@ class Row(NamedTuple):
 
 
 def build_report(paths: Sequence[Path], options: ReportOptions | None = None) -> Report:
-    """The report over some result files.
+    """The report over some result files; the unsolved problems of a run are read with its results.
 
     Raises:
         DataError: no such file, a line that is no result, no row at all, a row that stands twice.
     """
-    report = report_of(_rows(paths), options)
+    every, notes = whole_runs(paths)
+    report = report_of(_rows(every), options)
     counted: Counter[str] = Counter(report.pop("rows_of_files"))
-    report["files"] = [{"name": p.name, "rows": counted[str(p)], "sha256": _sha256(p)} for p in paths]
-    given = {p.resolve() for p in paths}
-    for path in paths:
-        beside = unsolved_path(path)
-        if beside.exists() and beside.stat().st_size and beside.resolve() not in given:
-            report["notes"].append(
-                f"{beside.name} lies beside {path.name} and was not given: problems that were not solved are missing "
-                "here, so every rate looks better than it is"
-            )
+    report["files"] = [{"name": p.name, "rows": counted[str(p)], "sha256": _sha256(p)} for p in every]
+    report["notes"] = notes
     return report
 
 

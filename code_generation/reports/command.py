@@ -13,9 +13,7 @@ from code_generation.jsonl import print_error
 from code_generation.reports.options import ATTEMPTS, ReportOptions
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
-    from code_generation.models import GenerationResult
+    from collections.abc import Sequence
 
 MOST_KNOWN = 20
 """Ids that an unknown one is answered with."""
@@ -30,7 +28,7 @@ def report(
     """Show what is in result files: leaderboard, charts, hack rate, conversations; a page that needs no network.
 
     The format is the output's suffix: .html, .md, .json, or .verification.md for PASS or FAIL, reward, case counts and
-    first failure of every attempt. Give all files of a run, its unsolved ones too; several models stand side by side.
+    first failure of every attempt. Unsolved problems of a run are found beside it; several models stand side by side.
 
     Example: `codegen report demo_output/solutions.jsonl --output report.html`
 
@@ -67,31 +65,26 @@ def report(
             _print(render_markdown(made))
     for place in traces:
         from code_generation.reports.conversation_text import verification_pieces  # noqa: PLC0415
+        from code_generation.reports.reading import results_of, whole_runs  # noqa: PLC0415
 
-        writing.write_pieces(place, verification_pieces(_results(results), show_private=show_private))
+        pieces = verification_pieces(results_of(whole_runs(results)[0]), show_private=show_private)
+        writing.write_pieces(place, pieces)
     for place in outputs:
         print(f"report -> {place}")
     return 0
 
 
-def _results(paths: Sequence[Path]) -> Iterator[GenerationResult]:
-    from code_generation.results import read_results  # noqa: PLC0415
-
-    for path in paths:
-        for _, result in read_results(path):
-            yield result
-
-
 def _show_problem(paths: Sequence[Path], problem: str, outputs: Sequence[Path], *, show_private: bool) -> int:
     from code_generation.reports import writing  # noqa: PLC0415
     from code_generation.reports.conversation_text import render_conversation  # noqa: PLC0415
+    from code_generation.reports.reading import results_of, whole_runs  # noqa: PLC0415
 
     if wrong := [o for o in outputs if writing.format_of(o) != ".md"]:
         msg = f"--problem gives Markdown: --output must end in .md, got {wrong[0]}"
         raise ConfigError(msg)
     known: dict[str, None] = {}
     found = []
-    for result in _results(paths):
+    for result in results_of(whole_runs(paths)[0]):
         name = result.problem.problem_id
         known[name] = None
         if name == problem:

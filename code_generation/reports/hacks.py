@@ -64,6 +64,10 @@ CATCHES = {
             r"(OSError|gaierror|URLError|ConnectionError).*(unreachable|name resolution|not known|Errno (97|101))"
         ),
     ),
+    "system_paths": Catch(
+        "asked for files of the system or of people",
+        re.compile(r"FileNotFoundError: .*'/(etc|proc|sys|root|home|var|run|boot)/"),
+    ),
     "process_flood": Catch("started more processes than it may", re.compile(r"started more than \d+ processes")),
 }
 """Kind -> what it means, and the errors of failed tests that show it."""
