@@ -37,10 +37,10 @@ ALIASES = {
 }
 """What other systems of the field call our flags."""
 
-RESUMED = {"demo", "scrape", "generate", "grade"}
+RESUMED = {"demo", "scrape", "generate", "grade", "evaluate", "baselines"}
 """Commands that go on where they stopped; the others write their output whole or not at all."""
-NOT_FROM_ENVIRONMENT = {("preprocess", "--model")}
-"""A model that is set for other commands is not paid here unasked."""
+NOT_FROM_ENVIRONMENT = {(command, "--model") for command in ("preprocess", "evaluate", "compare", "diagnose")}
+"""A model that is set for other commands is not paid here unasked; where rows are read, it is not theirs."""
 
 
 def fill_in(_app: App, commands: tuple[str, ...], arguments: ArgumentCollection) -> None:

@@ -23,8 +23,10 @@ from code_generation.grading import GradeOptions, check_claims, grade_file, read
 from code_generation.interruption import resume_command
 from code_generation.jsonl import encode, print_error
 from code_generation.loaders import LoadOptions, dataset_of
+from code_generation.measuring_cli import register
 from code_generation.preprocess.proposals import ExtractionOptions
 from code_generation.providers import ModelOptions
+from code_generation.reports.command import report
 from code_generation.results import check_writable, refuse_to_replace
 from code_generation.run import prepare_scrape
 from code_generation.run_options import PromptOptions, RunOptions, SampleOptions, ScrapeOptions
@@ -531,6 +533,8 @@ def compact(out: Annotated[Path, Parameter(name="OUT")], /) -> int:
 
 
 app.command(export)
+app.command(report)
+register(app)
 app.config = (fill_in,)
 
 

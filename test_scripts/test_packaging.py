@@ -16,6 +16,7 @@ ROOT = Path(__file__).parents[1]
 
 SAMPLES = (
     "samples_raw", "samples", "schema_samples", "three_sample", "three_candidates", "issue_samples", "issue_answers",
+    "synthetic_sample", "recorded_small", "recorded_medium",
 )  # fmt: skip
 
 
