@@ -14,7 +14,7 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from code_generation.errors import CodeGenerationError as CodeGenerationError
     from code_generation.executors import open_executor as open_executor
-    from code_generation.exporters import export as export
+    from code_generation.exporters.files import export as export
     from code_generation.extract import extract_code as extract_code
     from code_generation.grader import TestExecutionGrader as TestExecutionGrader
     from code_generation.grader import open_grader as open_grader
@@ -37,7 +37,7 @@ _PUBLIC = {
     "TestCase": "models",
     "TestExecutionGrader": "grader",
     "deepcoder_code_reward": "rewards",
-    "export": "exporters",
+    "export": "exporters.files",
     "extract_code": "extract",
     "load": "loaders",
     "open_executor": "executors",

@@ -6,7 +6,7 @@ import shlex
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from code_generation.exporters import export
+from code_generation.exporters.files import export
 from code_generation.loaders import LoadOptions, dataset_of
 from code_generation.preprocess import preprocess
 from code_generation.prompts import packaged_folder

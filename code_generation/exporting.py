@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 
 from code_generation.command_line import DONE, NOT_ALL
-from code_generation.exporters import PARQUET, format_of
 from code_generation.exporters.options import ExportOptions
+from code_generation.exporters.table import PARQUET, format_of
 from code_generation.jsonl import print_error
 
 if TYPE_CHECKING:

@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 from cyclopts import App, Parameter
 
-from code_generation import __version__
+from code_generation import __version__, proving_cli
 from code_generation.command_line import DONE, INTERRUPTED, NOT_ALL, fill_in, run_app
 from code_generation.errors import ConfigError
 from code_generation.exporting import export
 from code_generation.grader import GraderOptions, open_grader
-from code_generation.grading import GradeOptions, check_claims, grade_file, read_candidates, read_claims
+from code_generation.grading import GradeOptions, grade_file, read_candidates
 from code_generation.interruption import resume_command
 from code_generation.jsonl import encode, print_error
 from code_generation.loaders import LoadOptions, dataset_of
@@ -444,97 +444,10 @@ def grade(
     return asyncio.run(run())
 
 
-@app.command
-def verify(
-    files: Annotated[list[Path], Parameter(name="FILE")], /, *,
-    results: Annotated[list[Path] | None, Parameter(consume_multiple=True)] = None,
-    grading: Annotated[GraderOptions, Flat] = GraderOptions(),  # noqa: B008
-) -> int:  # fmt: skip
-    """Grade every row again that claims to be verified; a line and exit status 1 where a claim does not hold.
-
-    Example: `codegen verify demo_output/solutions.jsonl`
-
-    Args:
-        files: Result files, or exports of them.
-        results: Result files that the exports came from: an export holds no tests.
-    """
-    counts: Counter[str] = Counter()
-
-    async def run() -> None:
-        async with open_grader(grading) as grader:
-            async for claim, faults in check_claims(read_claims(files, results or []), grader):
-                counts["claims"] += 1
-                if faults:
-                    counts["broken"] += 1
-                    print(f"{claim.place} {claim.problem_id}: {'; '.join(faults)}")
-
-    asyncio.run(run())
-    print(
-        f"{counts['claims']} verified rows checked: "
-        f"{counts['claims'] - counts['broken']} hold, {counts['broken']} do not"
-    )
-    return NOT_ALL if counts["broken"] else DONE
-
-
-journal = App(name="journal", help="The answers that a run has paid for, OUT.journal.jsonl beside its results.")
-app.command(journal)
-
-
-@journal.command
-def show(out: Annotated[Path, Parameter(name="OUT")], /, *, problem: str | None = None) -> int:
-    """List the answers of a run, a line each.
-
-    Example: `codegen journal show solutions.jsonl`
-
-    Args:
-        out: Result file of the run, or its journal.
-        problem: Show the answers of this problem only, in full.
-    """
-    from code_generation.journal_tools import render_entries  # noqa: PLC0415
-
-    for line in render_entries(out, problem):
-        print(line)
-    return DONE
-
-
-@journal.command
-def check(out: Annotated[Path, Parameter(name="OUT")], /) -> int:
-    """Read every answer of a run. Exit status 1 where a line is broken.
-
-    Example: `codegen journal check solutions.jsonl`
-
-    Args:
-        out: Result file of the run, or its journal.
-    """
-    from code_generation.journal_tools import check_entries  # noqa: PLC0415
-
-    counts, faults = check_entries(out)
-    for fault in faults:
-        print(fault)
-    print(f"{counts['answers']} answers: {counts['finished']} of finished conversations, {counts['open']} of others; "
-          f"{counts['twice']} stand twice, {counts['broken']} lines are broken")  # fmt: skip
-    return NOT_ALL if faults else DONE
-
-
-@journal.command
-def compact(out: Annotated[Path, Parameter(name="OUT")], /) -> int:
-    """Drop what a run that goes on does not need: answers of conversations that have their row, and broken lines.
-
-    Example: `codegen journal compact solutions.jsonl`
-
-    Args:
-        out: Result file of the run, or its journal.
-    """
-    from code_generation.journal_tools import compact as compact_journal  # noqa: PLC0415
-
-    done = compact_journal(out)
-    print(f"{done.kept} answers kept, {done.dropped} dropped: {done.bytes_before:,} -> {done.bytes_after:,} bytes")
-    return DONE
-
-
 app.command(export)
 app.command(report)
 register(app)
+proving_cli.register(app)
 app.config = (fill_in,)
 
 

@@ -18,11 +18,11 @@ FLOORS = {
     "pricing forecast sandbox concurrency progress proportions statements spans group_commit journal batch_ledger "
     "spending event_log interruption",
     2: "loaders patches providers executors synthesis",
-    3: "certificate judging grader rewards results audit grading curation",
+    3: "certificate judging grader rewards results audit grading claims curation",
     4: "scraper sampler generate estimate run run_files run_manifest run_options run_summary journal_tools preprocess "
     "synthesize",
-    5: "predictions patch_shares evaluation exporters reports measuring",
-    7: "demo doctor exporting command_line generation_cli measuring_cli mbpp_loader __main__ test_scripts",
+    5: "predictions patch_shares evaluation exporters reports measuring reproducibility",
+    7: "demo doctor exporting command_line generation_cli measuring_cli proving_cli mbpp_loader __main__ test_scripts",
 }
 FLOOR_OF = {room: floor for floor, rooms in FLOORS.items() for room in rooms.split()}
 FILES = sorted(p for p in PACKAGE.rglob("*.py") if p != PACKAGE / "__init__.py")

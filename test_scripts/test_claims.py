@@ -12,9 +12,9 @@ from code_generation import certificate
 from code_generation.certificate import sha256_text
 from code_generation.claims import check_claims, read_claims
 from code_generation.errors import ConfigError, DataError
-from code_generation.exporters import EXPORTERS
 from code_generation.exporters.options import ExportOptions
 from code_generation.exporters.pipeline import run_export
+from code_generation.exporters.table import EXPORTERS
 from code_generation.extract import fenced
 from code_generation.grader import GraderOptions, open_grader
 from code_generation.loaders.jsonl import parse_row

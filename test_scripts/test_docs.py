@@ -19,7 +19,7 @@ ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", ROOT / ".github/CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 COMMANDS = (
     "demo", "doctor", "preprocess", "validate", "synthesize", "scrape", "generate", "patches", "grade", "verify",
-    "export", "report", "evaluate", "baselines", "compare", "diagnose", "journal",
+    "export", "report", "evaluate", "baselines", "compare", "diagnose", "manifest", "journal",
 )  # fmt: skip
 
 

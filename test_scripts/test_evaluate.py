@@ -29,6 +29,8 @@ from code_generation.measuring.tables import render_evaluation, render_standings
 from code_generation.results import read_results
 from code_generation.spending import SpendingLog, spending_path
 from test_scripts.conftest import ROOT, SHARED
+from test_scripts.kills import problem
+from test_scripts.model_server import serving
 
 HOW = FigureOptions(ks=(1, 2, 5))
 CLOSE = {"rel": 1e-12, "abs": 1e-12}
@@ -396,6 +398,35 @@ def test_what_runs_have_spent(tmp_path):
     log.reserved("l", 0.125, "p")
     log.close()
     assert spent_usd(out) == pytest.approx(0.375)
+
+
+def test_one_budget_for_all_runs(tmp_path, capsys):
+    """What the runs of an evaluation cost together stays below the cap; with a higher one the same command goes on and
+    buys nothing again.
+    """
+    problems = tmp_path / "in.jsonl"
+    write_lines(problems, map(problem, range(4)))
+    prices = {"input": 1000, "output": 4000}
+    with serving(problems=problems, solve_at_turn=1) as server:
+        entry = {"name": "priced", "model": "m", "base_url": server.url, "prices": prices}
+        (tmp_path / "models.json").write_text(json.dumps({"models": [entry]}))
+        config = tmp_path / "evaluate.toml"
+        config.write_text(
+            f"[evaluate]\nstrategies = 'direct,plan_then_code'\nks = [1]\noutput_dir = '{tmp_path / 'out'}'\n"
+            f"[[datasets]]\nname = 'four'\nsource = '{problems}'\n"
+            f"[[models]]\nname = 'priced'\nmax_tokens = 200\nmodel_config = '{tmp_path / 'models.json'}'\n"
+        )
+        outs = [tmp_path / f"out/four.priced.{s}.jsonl" for s in ("direct", "plan_then_code")]
+        assert command("evaluate", "--config", config, "--max-cost-usd", "0.01") == 1
+        shown = capsys.readouterr()
+        assert "budget is spent" in shown.err and "four, priced, direct: 4 of 4 samples have no row" in shown.out
+        assert sum(map(spent_usd, outs)) <= 0.01
+        assert command("evaluate", "--config", config, "--max-cost-usd", "100") == 0
+        seen = server.seen(brief=True)
+    assert (seen["bought"], seen["bought_twice"]) == (8, 0)
+    found = json.loads((tmp_path / "out/evaluation.json").read_text())
+    assert sum(r["cost_usd"] for r in found["leaderboard"]) == pytest.approx(sum(map(spent_usd, outs)))
+    assert {r["model"] for r in found["leaderboard"]} == {"priced"}
 
 
 @pytest.mark.slow

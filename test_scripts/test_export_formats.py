@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from code_generation.errors import ConfigError
-from code_generation.exporters import EXPORTERS
 from code_generation.exporters.conversation import Conversation
 from code_generation.exporters.options import ExportOptions
+from code_generation.exporters.table import EXPORTERS
 from code_generation.exporters.thinking import render_answer, thinking_of, visible_text
 from code_generation.jsonl import encode, read_lines
 from code_generation.models import HarnessOutcome, Message

@@ -17,12 +17,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from code_generation.errors import ConfigError, DataError
-from code_generation.exporters import EXPORTERS, export
 from code_generation.exporters.crew import workers_for
 from code_generation.exporters.examine import Line, read_result
+from code_generation.exporters.files import export
 from code_generation.exporters.options import ExportOptions
 from code_generation.exporters.pipeline import run_export
 from code_generation.exporters.selection import Side, match
+from code_generation.exporters.table import EXPORTERS
 from code_generation.jsonl import decode, encode, read_lines
 from code_generation.models import GenerationResult, Message
 from code_generation.records import from_json_object, to_json_object

@@ -9,8 +9,9 @@ import pytest
 
 from code_generation.certificate import certify
 from code_generation.errors import ConfigError, DataError, UnknownName
-from code_generation.exporters import EXPORTERS, export
+from code_generation.exporters.files import export
 from code_generation.exporters.sft import export_sft
+from code_generation.exporters.table import EXPORTERS
 from code_generation.extract import extract_code
 from code_generation.jsonl import JsonlWriter, encode, read_lines, write_lines
 from code_generation.models import Attempt, CodeProblem, GenerationResult, Grade, Message, Outcome, TestCase, Usage

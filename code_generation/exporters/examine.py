@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, NamedTuple, Self
 import msgspec
 
 from code_generation.errors import DataError
-from code_generation.exporters import format_of
 from code_generation.exporters.checks import Checks, Findings
 from code_generation.exporters.conversation import Conversation
 from code_generation.exporters.export_card import common_facts
 from code_generation.exporters.index import Stored, Unit, draw
+from code_generation.exporters.table import format_of
 from code_generation.json_pieces import BLOCK
 from code_generation.jsonl import TornLine, decode_line, encode
 from code_generation.models import GenerationResult

@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from code_generation.errors import ConfigError, DataError
-from code_generation.exporters import format_of
 from code_generation.exporters.checks import merged, needs_problems, write_hits
 from code_generation.exporters.crew import open_crew, problem_id_of, workers_for
 from code_generation.exporters.examine import Line, read_result
@@ -24,6 +23,7 @@ from code_generation.exporters.formats import Pair
 from code_generation.exporters.index import Index
 from code_generation.exporters.proof import is_proven
 from code_generation.exporters.selection import gather_problems, pair_up, select
+from code_generation.exporters.table import format_of
 from code_generation.exporters.writing import open_rows
 from code_generation.jsonl import encode, split_lines
 from code_generation.models import GenerationResult

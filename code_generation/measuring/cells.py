@@ -23,6 +23,7 @@ from code_generation.loaders.sources import sha256_of
 from code_generation.measuring.reading import signs_of
 from code_generation.measuring.remembering import RememberingGrader
 from code_generation.preprocess import manifest_path
+from code_generation.pricing import dollars
 from code_generation.reports.building import Row
 from code_generation.reports.hacks import Looker
 from code_generation.results import read_finished, read_results
@@ -218,12 +219,14 @@ async def run_cells(cells: Sequence[Cell], grading: GraderOptions, max_cost_usd:
         try:
             for number, cell in enumerate(todo, 1):
                 run = cell.run
-                if max_cost_usd is not None:
+                if max_cost_usd is not None and run.choice.endpoint is not None:
                     room = max_cost_usd - sum(spent_usd(c.run.out) for c in cells if c is not cell)
-                    run = replace(run, options=replace(run.options, max_cost_usd=max(room, 0.0)))
+                    if room <= 0:
+                        done.budget_spent = f"the budget is spent: {dollars(max_cost_usd)}, before {cell.name}"
+                        break
+                    run = replace(run, options=replace(run.options, max_cost_usd=room))
                 print_error(f"{number} of {len(todo)}: {cell.name}")
-                summary = await run.run(grader=remembering)
-                if _ended(summary, done):
+                if _ended(await run.run(grader=remembering), done):
                     break
         finally:
             await remembering.close()

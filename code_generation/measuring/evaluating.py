@@ -97,7 +97,7 @@ def evaluate_cells(
     ids = {cell.dataset: frozenset(cell.run.ids) for cell in cells}
     samples = [(cell, cell.samples()) for cell in cells]
     files = [{"name": cell.run.out.name, "rows": len(mine), "kind": "results"} for cell, mine in samples]
-    notes = [f"{cell.name}: no sample yet" for cell, mine in samples if not mine]
+    notes = [f"{c.name}: {n} of {c.run.total} samples have no row" for c in cells if (n := c.left())]
     if by_dataset:
         parts = [(mine, ids[cell.dataset]) for cell, mine in samples if mine]
     else:
