@@ -26,7 +26,7 @@ from pathlib import Path
 from code_generation.executors import open_executor
 from code_generation.grader import TestExecutionGrader
 from code_generation.models import CodeProblem, TestCase
-from test_scripts import bench_sampler
+from test_scripts import bench_export, bench_sampler
 
 PR_SET_CHILD_SUBREAPER = 36
 PYTHON = [sys._base_executable, "-I", "-S", "-c"]
@@ -198,6 +198,8 @@ def main() -> int:
     ]
     print("questions", file=sys.stderr)
     figures += [Figure(what, value, goal, unit=unit) for what, value, goal, unit in bench_sampler.measure()]
+    print("exports", file=sys.stderr)
+    figures += [Figure(what, value, goal, unit=unit) for what, value, goal, unit in bench_export.measure()]
     text = PAGE.format(
         machine=f"CPython {platform.python_version()} on {platform.system()} {platform.machine()}",
         cores=len(os.sched_getaffinity(0)),
