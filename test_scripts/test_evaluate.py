@@ -121,12 +121,11 @@ def test_equals_share_a_rank(tmp_path):
     assert [(r["model"], r["dataset"], r["n_problems"]) for r in pooled][-1] == ("c", "", 2)
 
 
-def test_verdicts_with_their_problems(tmp_path, codegen):
+def test_verdicts_with_their_problems(tmp_path):
     """Verdict rows of `codegen grade` get buckets from the problem file, whose other problems count as missing."""
     problems, verdicts = ROOT / "datasets/samples.jsonl", tmp_path / "verdicts.jsonl"
     candidates = ROOT / "datasets/three_candidates.jsonl"
-    done = codegen("grade", problems, candidates, "--output", verdicts)
-    assert done.returncode == 0, done.stderr
+    assert command("grade", problems, candidates, "--output", verdicts) == 0
     found = evaluation(verdicts, rows=RowOptions(problems=problems, strategy="mine"), how=FigureOptions(ks=(1,)))
     (group,) = found["groups"]
     assert (group["model"], group["strategy"], group["all"]["n_problems"]) == ("verdicts", "mine", 3)
@@ -303,6 +302,7 @@ def test_an_evaluation_file_samples_grades_and_evaluates(tmp_path, capsys):
         command("evaluate", "--config", other)
 
 
+@pytest.mark.slow
 def test_another_source_under_the_same_name_is_refused(tmp_path):
     """Answers about a problem file that has changed since are not mixed with new ones."""
     source = tmp_path / "tasks.jsonl"
@@ -400,6 +400,7 @@ def test_what_runs_have_spent(tmp_path):
     assert spent_usd(out) == pytest.approx(0.375)
 
 
+@pytest.mark.slow
 def test_one_budget_for_all_runs(tmp_path, capsys):
     """What the runs of an evaluation cost together stays below the cap; with a higher one the same command goes on and
     buys nothing again.

@@ -10,24 +10,23 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from code_generation.errors import DataError
 from code_generation.evaluation.outcomes import Sample, from_result, from_verdict
-from code_generation.jsonl import decode, read_objects
+from code_generation.jsonl import read_objects
 from code_generation.loaders.jsonl import read_problems
 from code_generation.measuring.options import RowOptions
 from code_generation.models import GenerationResult
 from code_generation.records import from_json_object
 from code_generation.reports.hacks import Looker
-from code_generation.results import unsolved_path
-from code_generation.run_manifest import run_manifest_path
+from code_generation.run_manifest import companions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
+    from pathlib import Path
 
     from code_generation.models import CodeProblem, JsonValue
 
@@ -78,19 +77,6 @@ def gather(paths: Sequence[Path], options: RowOptions | None = None, on_result: 
         msg = f"{', '.join(map(str, paths))}: no row to measure"
         raise DataError(msg)
     return found
-
-
-def companions(path: Path) -> list[Path]:
-    """Files that hold rows of the same run: those that did not meet its criterion."""
-    found = {unsolved_path(path)}
-    try:
-        said = decode(run_manifest_path(path).read_bytes())["files"]
-        if isinstance(said.get("unsolved"), str) and Path(said["results"]).name == path.name:
-            found.add(Path(said["unsolved"]))
-    except (OSError, ValueError, LookupError, TypeError, AttributeError):
-        pass  # there is no manifest beside it, or none of a run
-    own = path.resolve()
-    return sorted(p for p in found if p.is_file() and p.stat().st_size and p.resolve() != own)
 
 
 def _gather_file(
