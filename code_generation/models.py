@@ -389,8 +389,8 @@ class HarnessOutcome(Record, frozen=True, kw_only=True):
     harness: str
     """`swebench`."""
     outcome: Literal["resolved", "unresolved", "error", "empty", "incomplete"]
-    """`resolved`: every test that had to pass did. `error`: it did not come to a verdict, mostly since the patch did not
-    apply. `incomplete`: the report lists it as submitted and knows no more."""
+    """`resolved`: every test that had to pass did. `error`: it did not come to a verdict, mostly since the patch did
+    not apply. `incomplete`: the report lists it as submitted and knows no more."""
     report_sha256: str
     """Of the report file."""
     patch_sha256: str

@@ -1,4 +1,4 @@
-"""What runs in a box: a program with its cases and limits, and what came of it. Inputs only, never an expected value."""
+"""What runs in a box: a program with its cases and limits, and what came of it. Inputs only, no expected value."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Literal
 
 from msgspec import Struct, field
 
-from code_generation.models import JsonValue  # noqa: TC001 - msgspec reads the annotations
+from code_generation.models import JsonValue
 
 
 class Limits(Struct, frozen=True, kw_only=True):

@@ -1,8 +1,9 @@
 """Prompts: text files with ids, strict placeholders, and the messages made of them. No prompt text lives in code.
 
 A prompt file is `<folder>/<kind>/<id>.md`; where a function, a program and a patch are asked for in different words
-there is one for each, `<id>.function.md`, `<id>.program.md` and `<id>.patch.md`. A placeholder is `{{name}}`; one that the code does not know, and a value that
-a prompt leaves out although it is needed, are errors. Values go in once: `{{` inside a statement stays as it is.
+there is one for each, `<id>.function.md`, `<id>.program.md` and `<id>.patch.md`. A placeholder is `{{name}}`; one that
+the code does not know, and a value that a prompt leaves out although it is needed, are errors. Values go in once: `{{`
+inside a statement stays as it is.
 
 Everything here takes `ProblemView` and `GradeView`: a private test has no way in.
 """

@@ -22,6 +22,7 @@ from code_generation.journal import now
 from code_generation.jsonl import decode, encode, print_error
 from code_generation.loaders.sources import sha256_of
 from code_generation.records import to_json_object
+from code_generation.results import unsolved_path
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -37,6 +38,21 @@ LIBRARIES = ("openai", "anthropic", "aiohttp", "httpx2", "tenacity", "msgspec")
 def run_manifest_path(out: Path) -> Path:
     """`solutions.jsonl` -> `solutions.jsonl.manifest.json`."""
     return out.with_name(f"{out.name}.manifest.json")
+
+
+def companions(path: Path) -> list[Path]:
+    """Files with the other rows of a run, those that did not meet its criterion: of the default name, or as the run's
+    manifest names it.
+    """
+    found = {unsolved_path(path)}
+    try:
+        said = decode(run_manifest_path(path).read_bytes())["files"]
+        if isinstance(said.get("unsolved"), str) and Path(said["results"]).name == path.name:
+            found.add(Path(said["unsolved"]))
+    except (OSError, ValueError, LookupError, TypeError, AttributeError):
+        pass  # there is no manifest beside it, or none of a run
+    own = path.resolve()
+    return sorted(p for p in found if p.is_file() and p.stat().st_size and p.resolve() != own)
 
 
 class RunManifest:

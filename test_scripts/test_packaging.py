@@ -48,7 +48,8 @@ def test_the_wheel_holds_what_runs(wheel):
         f"code_generation/reports/{name}"
         for name in ("page.html.j2", "page.css", "page.js", "highlight.js", "difference.js")
     }
-    assert {n for n in names if ".dist-info/" not in n} == prompts | samples | modules | prices | pages
+    cards = {f"code_generation/reproducibility/templates/{n}.md" for n in ("checklist", "dataset_card", "model_card")}
+    assert {n for n in names if ".dist-info/" not in n} == prompts | samples | modules | prices | pages | cards
 
 
 @pytest.mark.slow

@@ -80,7 +80,7 @@ def test_repairs_by_the_patch_alone(raw, patch, names):
          ["line-numbers"]),
         (WHOLE.replace(" a = 1", "  a = 1").replace(" c", "   c"), " a = 1\nb = 2\n  c = 4\n#\n",
          WHOLE.replace(" a = 1", "  a = 1").replace(" c", "   c"), []),
-        (WHOLE.replace("a/x", "/home/me/r/p/x").replace("b/x", "/home/me/r/p/x"), None,
+        (WHOLE.replace("a/x", "/opt/me/r/p/x").replace("b/x", "/opt/me/r/p/x"), None,
          WHOLE.replace("a/x", "a/p/x").replace("b/x", "b/p/x"), ["path-prefix"]),
         (WHOLE, "q = 1\n", WHOLE, []),
     ],

@@ -98,23 +98,26 @@ class Crew:
             subprocess.Popen([sys.executable, "-c", start], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
             for _ in range(workers)
         ]
+        # a pipe holds less than a portion: threads keep it full, and empty, so that nobody waits for anybody to read
+        self._questions: list[SimpleQueue[Any]] = [SimpleQueue() for _ in self._workers]
         self._answers: list[SimpleQueue[Any]] = [SimpleQueue() for _ in self._workers]
-        self._readers = [
-            Thread(target=_read_all, args=(_pipe(worker.stdout), answers), daemon=True)
-            for worker, answers in zip(self._workers, self._answers, strict=True)
-        ]  # else both sides could wait for the other to read
-        for worker, reader in zip(self._workers, self._readers, strict=True):
-            reader.start()
-            _send(_pipe(worker.stdin), (name, options))
+        self._threads = [
+            Thread(target=target, args=(_pipe(pipe), queue), daemon=True)
+            for worker, questions, answers in zip(self._workers, self._questions, self._answers, strict=True)
+            for target, pipe, queue in ((_write_all, worker.stdin, questions), (_read_all, worker.stdout, answers))
+        ]
+        for thread in self._threads:
+            thread.start()
+        for questions in self._questions:
+            questions.put((name, options))
 
     def examine(self, lines: Iterable[Line]) -> Iterator[tuple[Line, Examined]]:
         """Each line, without its text, and what became of it."""
         waiting: deque[tuple[list[Line], list[int]]] = deque()
         for portion in _portions(lines):
             places = [crc32(problem_id_of(line)) % len(self._workers) for line in portion]
-            for number, worker in enumerate(self._workers):
-                mine = [line for line, place in zip(portion, places, strict=True) if place == number]
-                _send(_pipe(worker.stdin), mine)
+            for number, questions in enumerate(self._questions):
+                questions.put([line for line, place in zip(portion, places, strict=True) if place == number])
             waiting.append(([line._replace(text=b"") for line in portion], places))
             if len(waiting) >= UNDER_WAY:
                 yield from self._collect(*waiting.popleft())
@@ -135,8 +138,8 @@ class Crew:
 
     def findings(self) -> list[Findings]:
         """What was found, after all lines."""
-        for worker in self._workers:
-            _send(_pipe(worker.stdin), None)
+        for questions in self._questions:
+            questions.put(None)
         return [self._receive(number) for number in range(len(self._workers))]
 
     def __enter__(self) -> Self:
@@ -147,9 +150,12 @@ class Crew:
         """End the processes."""
         for worker in self._workers:
             worker.kill()
-        for worker, reader in zip(self._workers, self._readers, strict=True):
+        for questions in self._questions:
+            questions.put(_END)
+        for thread in self._threads:
+            thread.join()
+        for worker in self._workers:
             worker.wait()
-            reader.join()
             with suppress(BrokenPipeError):  # what was on its way
                 _pipe(worker.stdin).close()
             _pipe(worker.stdout).close()
@@ -192,6 +198,17 @@ def _pipe(pipe: IO[bytes] | None) -> IO[bytes]:
         msg = "a process without its pipes"
         raise ConfigError(msg)
     return pipe
+
+
+_END = object()
+"""Behind the last question."""
+
+
+def _write_all(pipe: IO[bytes], questions: SimpleQueue[Any]) -> None:
+    """Send each question as soon as there is room for it."""
+    with suppress(BrokenPipeError):
+        while (question := questions.get()) is not _END:
+            _send(pipe, question)
 
 
 def _read_all(pipe: IO[bytes], answers: SimpleQueue[Any]) -> None:
