@@ -102,7 +102,7 @@ def baselines(
 
     Offline. The same command again goes on where it stopped, and makes the same leaderboard again.
 
-    Example: `codegen baselines --dataset datasets/synthetic_sample.jsonl --samples-per-task 2 --ks 1,2`
+    Example: `codegen baselines --dataset datasets/synthetic_sample.jsonl --max-tasks 3 --ks 1,5`
 
     Args:
         dataset: Problem file of `codegen synthesize`.

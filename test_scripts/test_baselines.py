@@ -209,13 +209,13 @@ def test_the_same_code_is_run_once():
 def test_baselines_of_a_few_tasks(tmp_path, capsys):
     """Rows, JSON, Markdown and a page; the same again says the same and runs nothing; the oracle passes everything."""
     out = tmp_path / "out"
-    typed = ["baselines", "--dataset", ROOT / "datasets/synthetic_sample.jsonl", "--max-tasks", "2", "--include-oracle",
+    typed = ["baselines", "--dataset", ROOT / "datasets/synthetic_sample.jsonl", "--max-tasks", "1", "--include-oracle",
              "--samples-per-task", "2", "--ks", "1,2", "--output-dir", out]  # fmt: skip
     assert command(*typed) == 0
     first = capsys.readouterr().out
     found = json.loads((out / "baselines.json").read_text())
     rows = {r["model"]: r for r in found["leaderboard"]}
-    assert set(rows) == set(BUILT_IN) and all(r["n_samples"] == 4 for r in rows.values())
+    assert set(rows) == set(BUILT_IN) and all(r["n_samples"] == 2 for r in rows.values())
     assert rows["reference-oracle"]["pass_at"] == {"1": 1.0, "2": 1.0} and rows["reference-oracle"]["rank"] == 1
     assert all(r["cost_usd"] == 0 for r in rows.values())
     assert (out / "baselines.html").exists() and "## Leaderboard" in (out / "baselines.md").read_text()

@@ -23,10 +23,11 @@ from code_generation.loaders.jsonl import read_problems
 from code_generation.measuring.cells import spent_usd
 from code_generation.measuring.evaluating import Place, evaluate_files
 from code_generation.measuring.options import EvaluateOptions, RowOptions
-from code_generation.measuring.reading import companions, gather
+from code_generation.measuring.reading import gather
 from code_generation.measuring.recipe import SamplingOptions, read_recipe
 from code_generation.measuring.tables import render_evaluation, render_standings
 from code_generation.results import read_results
+from code_generation.run_manifest import companions
 from code_generation.spending import SpendingLog, spending_path
 from test_scripts.conftest import ROOT, SHARED
 from test_scripts.kills import problem
