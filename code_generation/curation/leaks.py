@@ -135,7 +135,9 @@ def find_leaks(
 def comparable(text: str) -> str:
     r"""Text as it is compared: "[1,  'a\n'] " -> "[1,a]"."""
     text = " ".join(text.translate(_UNQUOTED).replace("\\n", " ").split())
-    for written, meant in (*_JOINTS, *_WORDS):
+    for written, meant in _JOINTS if " " in text else ():
+        text = text.replace(written, meant)
+    for written, meant in _WORDS:
         text = text.replace(written, meant)
     return text
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from code_generation.certificate import tests_sha256
+from code_generation.certificate import sha256_text, tests_sha256
 from code_generation.curation.filters import parse_filter
-from code_generation.curation.fingerprints import DuplicateIndex, exact_key
+from code_generation.curation.fingerprints import DuplicateIndex
 from code_generation.curation.gaming import excluding, signs
 from code_generation.curation.leaks import find_leaks, leaked_values
 from code_generation.exporters.facts import KNOWN, OF_PROBLEM, facts_of
@@ -148,7 +148,7 @@ class Checks:
         within = f"{conversation.result.problem.problem_id}\n{conversation.verified_by is not None}"
         if self._form.repeats == "conversation":
             earlier = [a.code for a in conversation.result.attempts[:-1] if a.code is not None]
-            within += "\n".join(["", *map(exact_key, earlier[:1])])
+            within += "\n".join(["", *(sha256_text(first.strip()) for first in earlier[:1])])
         again = self._codes.add(key, code, within=within)
         if again is not None:
             self.findings.counts[f"duplicate: {again.kind}"] += 1
