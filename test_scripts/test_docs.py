@@ -84,7 +84,12 @@ def test_json_blocks_are_problems(page, row):
     assert parse_row(decode(row)).problem_id, page
 
 
-@pytest.mark.parametrize("command", [pytest.param("demo", marks=pytest.mark.slow), *COMMANDS[1:-1]])
+LONG = {"demo", "baselines"}
+
+
+@pytest.mark.parametrize(
+    "command", [pytest.param(c, marks=pytest.mark.slow) if c in LONG else c for c in COMMANDS[:-1]]
+)
 def test_examples_of_help_work(command, tmp_path):
     """The example that `--help` shows runs, in a folder with the samples in it; of `journal`, the last, elsewhere."""
     example = re.search(r"Example:\s+(codegen (?:[^\n╭]+\n?)+)", help_of(command))
