@@ -143,6 +143,10 @@ def check_writable(path: Path) -> None:
         raise ConfigError(msg) from None
 
 
+UNSOLVED = ".unsolved.jsonl"
+"""How the name of a file of unsolved rows ends, where nobody said otherwise."""
+
+
 def unsolved_path(out: Path) -> Path:
     """Default place of the error log: `solutions.jsonl` -> `solutions.unsolved.jsonl`.
 
@@ -152,4 +156,4 @@ def unsolved_path(out: Path) -> Path:
     if not out.name:
         msg = f"OUT must be a file, got {out}"
         raise ConfigError(msg)
-    return out.with_name(out.name.removesuffix(".jsonl") + ".unsolved.jsonl")
+    return out.with_name(out.name.removesuffix(".jsonl") + UNSOLVED)

@@ -11,6 +11,7 @@ import platform
 import sys
 from dataclasses import asdict
 from importlib import metadata
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -22,7 +23,7 @@ from code_generation.journal import now
 from code_generation.jsonl import decode, encode, print_error
 from code_generation.loaders.sources import sha256_of
 from code_generation.records import to_json_object
-from code_generation.results import unsolved_path
+from code_generation.results import UNSOLVED, unsolved_path
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
 
 LIBRARIES = ("openai", "anthropic", "aiohttp", "httpx2", "tenacity", "msgspec")
 """Those that have a part in what a model is asked."""
+MOST_MANIFESTS = 100
+"""Of a folder, that are asked which run a file of unsolved rows belongs to."""
 
 
 def run_manifest_path(out: Path) -> Path:
@@ -40,19 +43,52 @@ def run_manifest_path(out: Path) -> Path:
     return out.with_name(f"{out.name}.manifest.json")
 
 
+PACKED = (".gz", ".zst")
+"""What the name of a file that was compressed ends in."""
+
+
+def unpacked(path: Path) -> Path:
+    """A file's path without the end that compressing it adds: `solutions.jsonl.gz` -> `solutions.jsonl`."""
+    return path.with_name(path.name.removesuffix(path.suffix)) if path.suffix in PACKED else path
+
+
 def companions(path: Path) -> list[Path]:
-    """Files with the other rows of a run, those that did not meet its criterion: of the default name, or as the run's
-    manifest names it.
+    """Files with the other rows of a run, the unsolved ones of a file of solved ones and the other way round: of the
+    default name, or as the run's manifest names it, each plain or compressed.
     """
-    found = {unsolved_path(path)}
-    try:
-        said = decode(run_manifest_path(path).read_bytes())["files"]
-        if isinstance(said.get("unsolved"), str) and Path(said["results"]).name == path.name:
-            found.add(Path(said["unsolved"]))
-    except (OSError, ValueError, LookupError, TypeError, AttributeError):
-        pass  # there is no manifest beside it, or none of a run
-    own = path.resolve()
-    return sorted(p for p in found if p.is_file() and p.stat().st_size and p.resolve() != own)
+    plain = unpacked(path)
+    if plain.name.endswith(UNSOLVED):
+        found = {plain.with_name(plain.name.removesuffix(UNSOLVED) + ".jsonl")}
+    else:
+        found = {unsolved_path(plain)}
+    found |= _said_to_belong(plain)
+    ends = dict.fromkeys((path.suffix if path.suffix in PACKED else "", "", *PACKED))
+    there = (_first_with_rows([p.with_name(p.name + end) for end in ends]) for p in found)
+    own = unpacked(path.resolve())
+    return sorted({p for p in there if p is not None and unpacked(p.resolve()) != own})
+
+
+def _said_to_belong(plain: Path) -> set[Path]:
+    """What manifests name: the one of this file its unsolved rows, those beside it the run whose unsolved rows it
+    holds.
+    """
+    found = set()
+    own = run_manifest_path(plain)
+    for manifest in (own, *islice(plain.parent.glob("*.manifest.json"), MOST_MANIFESTS)):
+        try:
+            said = decode(manifest.read_bytes())["files"]
+            results, unsolved = Path(said["results"]), Path(said["unsolved"])
+        except (OSError, ValueError, LookupError, TypeError, AttributeError):
+            continue  # there is no manifest, or none of a run
+        if manifest == own and results.name == plain.name:
+            found.add(unsolved)
+        elif unsolved.name == plain.name and run_manifest_path(results).name == manifest.name:
+            found.add(manifest.with_name(results.name))
+    return found
+
+
+def _first_with_rows(paths: list[Path]) -> Path | None:
+    return next((p for p in paths if p.is_file() and p.stat().st_size), None)
 
 
 class RunManifest:
@@ -73,10 +109,18 @@ class RunManifest:
 
     def begin(self, files: Mapping[str, Path], source: Path, settings: Mapping[str, JsonValue]) -> None:
         """Add a session and write the file."""
-        source_facts = {"path": str(source), "bytes": source.stat().st_size, "sha256": sha256_of(source)}
-        before = self._data.get("source")
+        source_facts: dict[str, Any] = {
+            "path": str(source),
+            "beside": os.path.relpath(source, self.path.parent),
+            "bytes": source.stat().st_size,
+            "sha256": sha256_of(source),
+        }
+        before = self._data.get("source") or {}
+        earlier = before.get("earlier", [])
         if before and before.get("sha256") != source_facts["sha256"]:
             print_error(f"{source} is not the file that this run began with; finished problems count as done")
+            earlier = [*earlier, before.get("sha256")]
+        source_facts |= {"earlier": earlier} if earlier else {}
         self._data |= {"source": source_facts, "files": {name: str(path) for name, path in files.items()}}
         session = {"command": command_line(), "started_at": now(), "status": "running", **settings, **_machine()}
         self._data["sessions"].append(session)

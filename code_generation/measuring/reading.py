@@ -22,7 +22,7 @@ from code_generation.measuring.options import RowOptions
 from code_generation.models import GenerationResult
 from code_generation.records import from_json_object
 from code_generation.reports.hacks import Looker
-from code_generation.run_manifest import companions
+from code_generation.run_manifest import PACKED, companions, unpacked
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -34,7 +34,6 @@ if TYPE_CHECKING:
     """Gets a result row before it is let go, with its sample."""
 
 RESULT, VERDICT, RECORDED = "results", "verdicts", "recorded verdicts"
-COMPRESSED = (".gz", ".zst")
 
 
 @dataclass
@@ -65,12 +64,12 @@ def gather(paths: Sequence[Path], options: RowOptions | None = None, on_result: 
     options = options or RowOptions()
     known = {p.problem_id: p for p in read_problems(options.problems)} if options.problems else None
     found = Gathered(expected=frozenset(known) if known is not None else None)
-    given = {p.resolve() for p in paths}
+    given = {unpacked(p.resolve()) for p in paths}
     for path in paths:
         _gather_file(path, options, known or {}, found, on_result)
-        beside = [p for p in companions(path) if p.resolve() not in given] if found.files[-1]["kind"] == RESULT else []
-        for other in beside:
-            given.add(other.resolve())
+        beside = companions(path) if found.files[-1]["kind"] == RESULT else []
+        for other in (p for p in beside if unpacked(p.resolve()) not in given):
+            given.add(unpacked(other.resolve()))
             found.notes.append(f"{other.name} belongs to {path.name} and is read with it")
             _gather_file(other, options, known or {}, found, on_result)
     if not found.samples:
@@ -117,7 +116,7 @@ def _gather_file(
 def name_of(path: Path) -> str:
     """A file's name without what says that it is rows: `runs/small.jsonl.gz` -> "small"."""
     name = path.name
-    for suffix in (*COMPRESSED, ".jsonl", ".json"):
+    for suffix in (*PACKED, ".jsonl", ".json"):
         name = name.removesuffix(suffix)
     return name
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from code_generation.results import read_results
-from code_generation.run_manifest import companions
+from code_generation.run_manifest import companions, unpacked
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -16,11 +16,11 @@ if TYPE_CHECKING:
 
 def whole_runs(paths: Sequence[Path]) -> tuple[list[Path], list[str]]:
     """The files and what belongs to them, each once, and a note on each that was not given."""
-    found, notes, known = list(paths), [], {p.resolve() for p in paths}
+    found, notes, known = list(paths), [], {unpacked(p.resolve()) for p in paths}
     for path in paths:
         for other in companions(path):
-            if other.resolve() not in known:
-                known.add(other.resolve())
+            if unpacked(other.resolve()) not in known:
+                known.add(unpacked(other.resolve()))
                 found.append(other)
                 notes.append(f"{other.name} belongs to {path.name} and is read with it")
     return found, notes
