@@ -1,9 +1,10 @@
-"""Rows that somebody else's hand, or a bug, made odd: they are measured and shown, never a traceback, never in silence."""
+"""Rows that another's hand, or a bug, made odd: they are measured and shown, without a traceback, not in silence."""
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import TYPE_CHECKING
 
+import msgspec
 import pytest
 
 from code_generation.evaluation.figures import FigureOptions
@@ -15,6 +16,9 @@ from code_generation.records import to_json_object
 from code_generation.reports.building import build_report
 from code_generation.run_manifest import companions
 from test_scripts.report_rows import PASSED, PUBLIC_ONLY, problem, result
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 HOW = FigureOptions(ks=(1,))
 
@@ -42,7 +46,7 @@ def evaluation(*paths: Path):
 @pytest.mark.parametrize("log", ["", ".gz", ".zst"])
 @pytest.mark.parametrize("out", ["", ".gz", ".zst"])
 def test_packed_files_of_a_run_belong_together(tmp_path, out, log):
-    """Whichever of both files is given, and however each is packed, the figures are over all rows, and a note says so."""
+    """Whichever of both files is given, and however each is packed, figures are over all rows, and a note says so."""
     good = write_rows(tmp_path / f"run.jsonl{out}", [solved(0)])
     bad = write_rows(tmp_path / f"run.unsolved.jsonl{log}", [unsolved(1), unsolved(2)])
     for given, other in ((good, bad), (bad, good)):
@@ -73,3 +77,21 @@ def test_a_log_under_another_name_finds_its_run(tmp_path):
     files = {"results": str(tmp_path / "run.jsonl"), "unsolved": str(tmp_path / "failed.jsonl")}
     write_lines(tmp_path / "run.jsonl.manifest.json", [{"kind": "run", "sessions": [], "files": files}])
     assert (companions(good), companions(log)) == ([log], [good])
+
+
+# ------------------------------------------------------------------------------------------------ one id, two tasks
+
+
+def test_samples_of_different_tasks_under_one_id_are_noted(tmp_path):
+    """Where samples of a problem id were judged by other tests, or asked another thing, figures say so and which."""
+    first, second = solved(1), unsolved(1, sample=1)
+    of = second.problem
+    easier = msgspec.structs.replace(of, test_cases=of.test_cases[:-1] + of.test_cases[:1])
+    other = msgspec.structs.replace(of, problem=of.problem + " In French.")
+    for task, count in ((of, 0), (easier, 1), (other, 1)):
+        rows = [first, msgspec.structs.replace(second, problem=task), solved(2), solved(2, sample=1)]
+        path = write_rows(tmp_path / "rows.jsonl", rows)
+        notes = evaluation(path)["notes"]
+        assert len(notes) == count and build_report([path])["notes"] == notes
+        if count:
+            assert notes[0].startswith("1 problem stands with different tests") and notes[0].endswith("made-up/0001")

@@ -22,6 +22,7 @@ from code_generation.measuring.options import RowOptions
 from code_generation.models import GenerationResult
 from code_generation.records import from_json_object
 from code_generation.reports.hacks import Looker
+from code_generation.reports.reading import Tasks
 from code_generation.run_manifest import PACKED, companions, unpacked
 
 if TYPE_CHECKING:
@@ -64,22 +65,29 @@ def gather(paths: Sequence[Path], options: RowOptions | None = None, on_result: 
     options = options or RowOptions()
     known = {p.problem_id: p for p in read_problems(options.problems)} if options.problems else None
     found = Gathered(expected=frozenset(known) if known is not None else None)
-    given = {unpacked(p.resolve()) for p in paths}
+    given, tasks = {unpacked(p.resolve()) for p in paths}, Tasks()
+
+    def look(result: GenerationResult, sample: Sample) -> None:
+        tasks.add(result, sample.dataset)
+        if on_result is not None:
+            on_result(result, sample)
+
     for path in paths:
-        _gather_file(path, options, known or {}, found, on_result)
+        _gather_file(path, options, known or {}, found, look)
         beside = companions(path) if found.files[-1]["kind"] == RESULT else []
         for other in (p for p in beside if unpacked(p.resolve()) not in given):
             given.add(unpacked(other.resolve()))
             found.notes.append(f"{other.name} belongs to {path.name} and is read with it")
-            _gather_file(other, options, known or {}, found, on_result)
+            _gather_file(other, options, known or {}, found, look)
     if not found.samples:
         msg = f"{', '.join(map(str, paths))}: no row to measure"
         raise DataError(msg)
+    found.notes += tasks.notes()
     return found
 
 
 def _gather_file(
-    path: Path, options: RowOptions, known: Mapping[str, CodeProblem], found: Gathered, on_result: OnResult | None
+    path: Path, options: RowOptions, known: Mapping[str, CodeProblem], found: Gathered, on_result: OnResult
 ) -> None:
     kinds: Counter[str] = Counter()
     looker = Looker()
@@ -92,8 +100,7 @@ def _gather_file(
         if kind == RESULT:
             result = _result(row, place)
             sample = from_result(result, hack_signs=signs_of(looker, result))
-            if on_result is not None:
-                on_result(result, sample)
+            on_result(result, sample)
         else:
             name = row["problem_id"]
             mine = " ".join(str(row.get(key)) for key in ("model", "strategy", "dataset", "problem_id"))

@@ -15,7 +15,7 @@ from code_generation.evaluation.outcomes import check_unique, from_result
 from code_generation.reports.conversations import problem_entry, prompt_entry, turns
 from code_generation.reports.hacks import HackTally, Looker, public_only, says
 from code_generation.reports.options import ReportOptions
-from code_generation.reports.reading import whole_runs
+from code_generation.reports.reading import Tasks, whole_runs
 from code_generation.results import read_results
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ def build_report(paths: Sequence[Path], options: ReportOptions | None = None) ->
     report = report_of(_rows(every), options)
     counted: Counter[str] = Counter(report.pop("rows_of_files"))
     report["files"] = [{"name": p.name, "rows": counted[str(p)], "sha256": _sha256(p)} for p in every]
-    report["notes"] = notes
+    report["notes"] = notes + report["notes"]
     return report
 
 
@@ -96,6 +96,7 @@ class _Gathered:
         self._conversations: dict[Group, list[dict[str, Any]]] = {}
         self._files: Counter[str] = Counter()
         self._looker = Looker()
+        self._tasks = Tasks()
 
     def add(self, row: Row) -> None:
         tricks = self._looker.tricks(row.result)
@@ -103,6 +104,7 @@ class _Gathered:
         in_final = tuple(dict.fromkeys(t.kind for t in tricks if t.turn == last and t.line is not None))
         sample = from_result(row.result, hack_signs=in_final)
         group = (sample.model, sample.strategy, sample.dataset)
+        self._tasks.add(row.result, sample.dataset)
         self.samples.setdefault(group, []).append(sample)
         self._tallies.setdefault(group, HackTally(self.how.level)).add(row.result, tricks)
         self._files[row.file] += 1
@@ -128,7 +130,7 @@ class _Gathered:
             "n_problems": len({(s.dataset, s.problem_id) for s in every}),
             "n_infra": sum(s.verdict == "infra" for s in every),
             "show_private": self.how.show_private,
-            "notes": [],
+            "notes": self._tasks.notes(),
             "kinds_of_failure": FAILURES,
             "kinds_of_tricks": {k: says(k) for k in sorted({k for e in entries for k in e["hacks"]["kinds"]})},
             "groups": entries,
