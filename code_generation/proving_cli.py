@@ -11,6 +11,7 @@ from cyclopts import App, Parameter
 
 from code_generation.command_line import DONE, NOT_ALL
 from code_generation.grader import GraderOptions, open_grader
+from code_generation.jsonl import print_error
 from code_generation.progress import Progress
 
 Flat = Parameter(name="*")
@@ -63,6 +64,9 @@ def verify(
         f"{counts['claims']} verified rows checked: "
         f"{counts['claims'] - counts['broken']} hold, {counts['broken']} do not"
     )
+    if not counts["claims"]:
+        print_error("nothing in these files claims to be verified")
+        return NOT_ALL
     if counts["elsewhere"]:
         print(f"{counts['elsewhere']} of them rest on a report of the official harness, which can't be run here")
     return NOT_ALL if counts["broken"] else DONE

@@ -14,14 +14,14 @@ import code_generation
 PACKAGE = Path(code_generation.__file__).parent
 FLOORS = {
     0: "errors models programs protocols extras",
-    1: "json_pieces literals records packed jsonl tables config prompts extract compare harness evalplus profiles "
-    "pricing forecast sandbox concurrency progress proportions statements spans group_commit journal batch_ledger "
+    1: "json_pieces literals records packed jsonl tables config prompts extract finish_reasons compare harness evalplus "
+    "profiles pricing forecast sandbox concurrency progress proportions statements spans group_commit journal batch_ledger "
     "spending event_log interruption",
     2: "loaders patches providers executors synthesis",
-    3: "certificate judging grader rewards results audit grading claims curation",
+    3: "certificate judging grader rewards results audit grading curation",
     4: "scraper sampler generate estimate run run_files run_manifest run_options run_summary journal_tools preprocess "
     "synthesize",
-    5: "predictions patch_shares evaluation exporters reports measuring reproducibility",
+    5: "predictions patch_shares evaluation exporters claims reports measuring reproducibility",
     7: "demo doctor exporting command_line generation_cli measuring_cli proving_cli mbpp_loader __main__ test_scripts",
 }
 FLOOR_OF = {room: floor for floor, rooms in FLOORS.items() for room in rooms.split()}

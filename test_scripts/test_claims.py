@@ -93,7 +93,7 @@ def said(code, *, rehash):
 @pytest.mark.parametrize(
     ("code", "why"),
     [("def add_k1(n):\n    return n", "passes 0 of 2 tests"),
-     ("def add_k1(n):\n    return n + 1  # so", "no verified answer with this code")],
+     ("def add_k1(n):\n    return n + 1  # so", "the run gives")],
 )  # fmt: skip
 @pytest.mark.parametrize("name", ["sft", "dpo", "self-debug", "prompt-completion"])
 def test_another_answer_is_named(folder, name, code, why, rehash):

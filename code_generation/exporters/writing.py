@@ -116,6 +116,12 @@ KINDS = (
 """Columns that are no text, and hold no messages; what is neither is JSON text."""
 
 
+def as_cells(row: dict[str, JsonValue]) -> dict[str, JsonValue]:
+    """A row as it is read from a table; one that was read from a table stays as it is."""
+    names = {"text": "string", "integer": "int64", "number": "double", "boolean": "bool"}
+    return {k: _cell(v, "list" if k in MESSAGES else names[KINDS.get(k, "text")]) for k, v in row.items()}
+
+
 def _cell(value: JsonValue, kind: str) -> JsonValue:
     """A value as its column takes it."""
     match kind:
@@ -128,7 +134,7 @@ def _cell(value: JsonValue, kind: str) -> JsonValue:
         case "bool":
             return value if isinstance(value, bool) else None
     messages = value if isinstance(value, list) else []
-    return [m if "blocks" not in m else m | {"blocks": encode(m["blocks"])} for m in messages]
+    return [m | {"blocks": encode(m["blocks"])} if isinstance(m.get("blocks"), list) else m for m in messages]
 
 
 @contextmanager
