@@ -21,6 +21,7 @@ from code_generation.measuring.options import (
     OutputOptions,
     PlanOptions,
     RowOptions,
+    refuse_given,
 )
 from code_generation.measuring.recipe import SamplingOptions
 from code_generation.run_options import RunOptions
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from code_generation.measuring.standings import Evaluation
 
 Flat = Parameter(name="*")
+Several = Annotated[tuple[str, ...], Parameter(consume_multiple=True)]
 STEM = "evaluation"
 FOLDER = Path("evaluation")
 BASELINES = Path("baselines")
@@ -74,6 +76,7 @@ def evaluate(
         if files:
             msg = "give FILES to evaluate, or --config to sample first, not both"
             raise ConfigError(msg)
+        refuse_given("for FILES only; a file of --config names data sets, models and strategies itself", rows)
         from code_generation.measuring.recipe import read_recipe  # noqa: PLC0415 - a command pays for its own imports
 
         placed = replace(output, output_dir=output.output_dir or FOLDER, stem=stem)
@@ -81,6 +84,9 @@ def evaluate(
     if not files:
         msg = "nothing to evaluate: give FILES with rows, or --config FILE to sample first"
         raise ConfigError(msg)
+    refuse_given("for sampling, which needs --config FILE; rows that are there are evaluated as they are", sampling,
+                 running, grading)  # fmt: skip
+    _check_typed(files)
     from code_generation.measuring.evaluating import Place, evaluate_files  # noqa: PLC0415
 
     place = Place(folder=output.output_dir, stem=stem) if output.output_dir else None
@@ -92,10 +98,17 @@ def evaluate(
     return DONE
 
 
+def _check_typed(files: Sequence[Path]) -> None:
+    """Refuse numbers among the files: `--ks 1 5` takes 5 for a file."""
+    if numbers := [str(path) for path in files if str(path).isdecimal() and not path.exists()]:
+        msg = f"{numbers[0]} is no file; several ks stand together, with commas: --ks 1,{','.join(numbers)}"
+        raise ConfigError(msg)
+
+
 def baselines(
     *, dataset: Path, max_tasks: int | None = None, samples_per_task: int = 5, include_oracle: bool = False,
-    output_dir: Path = BASELINES, stem: str = "baselines", strategies: tuple[str, ...] = ("direct",),
-    ks: tuple[str, ...] = ("1,5",), force: bool = False,
+    output_dir: Path = BASELINES, stem: str = "baselines", strategies: Several = ("direct",),
+    ks: Several = ("1,5",), force: bool = False,
     grading: Annotated[GraderOptions, Flat] = GraderOptions(),  # noqa: B008
 ) -> int:  # fmt: skip
     """The synthetic benchmark's built-in models through sampling, grading and evaluation: the leaderboard, three files.
@@ -156,6 +169,8 @@ def _sampled(
     if done.interrupted:
         print_error(f"interrupted; this resumes: {resume_command()}")
         return INTERRUPTED
+    if done.given_up and not any(cell.run.out.exists() and any(cell.rows()) for cell in cells):
+        return _status(done)
     how = options.figure_options()
     by_dataset = options.by == "dataset"
     found, written = evaluate_cells(
@@ -170,15 +185,17 @@ def _status(done: Sampled) -> int:
         print_error(f"{done.budget_spent}; the same command with a larger --max-cost-usd goes on")
     for reason, count in done.failures.most_common(5):
         print_error(f"{count} samples without a result: {reason}")
-    return NOT_ALL if done.budget_spent or done.failures else DONE
+    for name, reason in done.given_up.items():
+        print_error(f"{name}: not finished: {reason}")
+    if done.given_up:
+        print_error(f"what is there is kept; when that is mended, the same command goes on: {resume_command()}")
+    return NOT_ALL if done.budget_spent or done.failures or done.given_up else DONE
 
 
 def _show(found: Evaluation, written: Sequence[Path]) -> None:
     from code_generation.measuring.tables import render_standings  # noqa: PLC0415
 
-    print(render_standings(found))
-    for path in written:
-        print(f"-> {path}")
+    _say(render_standings(found), written)
 
 
 def compare(
@@ -207,19 +224,24 @@ def compare(
     if output is not None:
         check_output(output, plan=planning.plan)
     if planning.plan:
+        refuse_given("not with --plan, which compares nothing", options, but=("what",))
         said, found = plan_files(files, rows, options.what, planning)
-    elif planning.difference is not None:
-        msg = "--difference is for --plan: give that too"
-        raise ConfigError(msg)
     else:
+        refuse_given("for --plan: give that too", planning)
         said, found = compare_files(files, rows, options)
-    print(said)
-    if output is not None:
+    if output is not None:  # before anything is shown: whoever reads that may have gone
         from code_generation.measuring.outputs import write_json  # noqa: PLC0415
 
         write_json(output, [found])
-        print(f"-> {output}")
+    _say(said, [output])
     return DONE
+
+
+def _say(text: str, written: Sequence[Path | None]) -> None:
+    print(text)
+    for path in written:
+        if path is not None:
+            print(f"-> {path}")
 
 
 def diagnose(
@@ -250,6 +272,8 @@ def diagnose(
     from code_generation.measuring.outputs import check_json, check_page, write_json, write_page  # noqa: PLC0415
 
     options.check()
+    if not measure_references:
+        refuse_given("for --measure-references: give that too, nothing else runs code here", grading)
     if output is not None:
         check_json(output, "diagnosis", {"kind"})
     if report is not None:
@@ -257,12 +281,10 @@ def diagnose(
     how = grading if measure_references else None
     found = [diagnose_runs(paths, rows, options, how) for paths in ([runs, against] if against else [runs])]
     text = render_diagnosis(*(side[-1] for side in found))
-    print(text)
-    if output is not None:
+    if output is not None:  # before anything is shown: whoever reads that may have gone
         named = [[row | {"run": name} for row in side] for name, side in zip(("run", "against"), found, strict=False)]
         write_json(output, [row for side in named for row in side])
-        print(f"-> {output}")
     if report is not None:
         write_page(report, f"# Diagnosis\n\n{text}\n")
-        print(f"-> {report}")
+    _say(text, [output, report])
     return DONE

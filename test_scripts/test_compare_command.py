@@ -182,12 +182,39 @@ def test_plans_that_can_not_be(tmp_path):
     for paths, options, said in (
         ([SMALL], {}, "--plan needs --difference"),
         ([SMALL], {"difference": 0.0}, "--plan needs --difference"),
-        ([SMALL], {"difference": 0.1, "power": 1.0}, "--power between"),
+        ([SMALL], {"difference": 0.1, "power": 1.0}, "--power lies between half of --alpha"),
         ([SMALL, MEDIUM, one], {"difference": 0.1}, "one pilot, or two"),
         ([one], {"difference": 0.1}, "at least two problems"),
     ):
         with pytest.raises((ConfigError, DataError), match=said):
             plan_files(paths, RowOptions(), "pass", PlanOptions(plan=True, **options))
+
+
+def test_the_wrong_number_of_a_plan_is_named_alone(tmp_path):
+    """Each range is said of its own flag."""
+    for flag, value, others in (
+        ("--power", "80", "--alpha 1"),
+        ("--alpha", "5", "--power"),
+        ("--correlation", "2", "-p"),
+    ):
+        with pytest.raises(ConfigError) as error:
+            command("compare", "--plan", SMALL, "--difference", "0.05", flag, value)
+        assert str(error.value).startswith(f"{flag} lies") and others not in str(error.value)
+
+
+def test_a_plan_begins_with_what_its_pilot_can_not_say(tmp_path, capsys):
+    """A pilot without variance plans nothing, which is said before the table."""
+    rows = recorded(tmp_path / "m.jsonl", {"a": "++", "b": "++"})
+    assert command("compare", "--plan", rows, "--difference", "0.05") == 0
+    assert capsys.readouterr().out.startswith("Note: the pilot shows no variance at all")
+
+
+def test_flags_of_the_other_half_are_refused(tmp_path):
+    """What a plan, or a comparison, would pass over is named."""
+    with pytest.raises(ConfigError, match="--power, --alpha: for --plan"):
+        command("compare", SMALL, MEDIUM, "--power", "0.9", "--alpha", "0.01")
+    with pytest.raises(ConfigError, match="--by, --seed: not with --plan"):
+        command("compare", "--plan", SMALL, "--difference", "0.1", "--by", "model", "--seed", "3")
 
 
 def test_the_command(tmp_path, capsys):
@@ -200,7 +227,7 @@ def test_the_command(tmp_path, capsys):
         command("compare", "--plan", SMALL, "--difference", "0.05", "--output", out)
     assert command("compare", "--plan", SMALL, "--difference", "0.05", "--output", tmp_path / "p.json") == 0
     assert json.loads((tmp_path / "p.json").read_text())["plan"] == 1
-    with pytest.raises(ConfigError, match="--difference is for --plan"):
+    with pytest.raises(ConfigError, match="--difference: for --plan"):
         command("compare", SMALL, MEDIUM, "--difference", "0.05")
     with pytest.raises(ConfigError, match="--level lies between"):
         command("compare", SMALL, MEDIUM, "--level", "95")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import contextlib
+import io
 import json
 from statistics import fmean, pstdev
 from typing import TYPE_CHECKING
@@ -46,6 +48,43 @@ def diagnosis(*paths, grading=None, **options):
 
 
 # ------------------------------------------------------------------------------------------------ rewards
+
+
+def test_single_samples_are_said_to_make_no_groups(tmp_path):
+    """With one sample a prompt GRPO has nothing to go by, which stands first; with two nothing is said."""
+    alone = render_diagnosis(diagnosis(recorded(tmp_path / "m.jsonl", {"p": "+", "q": "-"}))[1])
+    assert alone.startswith("Every prompt has one sample only. A group of GRPO needs two samples or more")
+    mixed = render_diagnosis(diagnosis(recorded(tmp_path / "m.jsonl", {"p": "+", "q": "-+"}))[1])
+    assert mixed.startswith("Some prompts have one sample only.")
+    assert render_diagnosis(diagnosis(recorded(tmp_path / "m.jsonl", {"p": "+-"}))[1]).startswith("## Rewards")
+
+
+def test_references_that_rows_do_not_hold_are_missed_aloud(tmp_path):
+    """Asked to measure references of recorded verdicts, the diagnosis says that there are none."""
+    _, summary = diagnosis(recorded(tmp_path / "m.jsonl", {"p": "+-"}), grading=GraderOptions())
+    assert summary["notes"] == ["the rows hold no references, so none was measured (--measure-references)"]
+
+
+def test_files_are_written_before_anything_is_shown(tmp_path):
+    """Into a reader that has gone, `codegen diagnose ... | head`, the files are there all the same."""
+    rows, places = recorded(tmp_path / "m.jsonl", {"p": "+-"}), [tmp_path / "d.jsonl", tmp_path / "d.md"]
+    plan = ["compare", "--plan", rows, "--difference", "0.1", "--output", tmp_path / "plan.json"]
+    recorded(rows, {"p": "+-", "q": "++"})
+
+    class Gone(io.StringIO):
+        def write(self, _text):
+            raise BrokenPipeError
+
+    for line in (["diagnose", rows, "--output", places[0], "--report", places[1]], plan):
+        with contextlib.redirect_stdout(Gone()), pytest.raises(BrokenPipeError):
+            command(*line)
+    assert all(path.stat().st_size for path in [*places, tmp_path / "plan.json"])
+
+
+def test_flags_of_the_sandbox_need_references(tmp_path):
+    """They would do nothing without --measure-references."""
+    with pytest.raises(ConfigError, match="--workers: for --measure-references"):
+        command("diagnose", recorded(tmp_path / "m.jsonl", {"p": "+-"}), "--workers", "2")
 
 
 def test_groups_have_the_advantages_of_their_rewards(tmp_path):

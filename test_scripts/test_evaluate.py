@@ -14,6 +14,7 @@ from pathlib import Path
 from statistics import fmean
 
 import pytest
+from msgspec import structs
 
 from code_generation.errors import CodeGenerationError, ConfigError, DataError
 from code_generation.evaluation.figures import FigureOptions
@@ -26,12 +27,18 @@ from code_generation.measuring.options import EvaluateOptions, RowOptions
 from code_generation.measuring.reading import gather
 from code_generation.measuring.recipe import SamplingOptions, read_recipe
 from code_generation.measuring.tables import render_evaluation, render_standings
+from code_generation.models import CodeProblem, HarnessOutcome, PatchReport
+from code_generation.records import to_json_object
+from code_generation.reports.building import build_report
+from code_generation.reports.markdown import render_markdown
+from code_generation.reports.page import render_html
 from code_generation.results import read_results
 from code_generation.run_manifest import companions
 from code_generation.spending import SpendingLog, spending_path
 from test_scripts.conftest import ROOT, SHARED
 from test_scripts.kills import problem
 from test_scripts.model_server import serving
+from test_scripts.report_rows import result
 
 HOW = FigureOptions(ks=(1, 2, 5))
 CLOSE = {"rel": 1e-12, "abs": 1e-12}
@@ -71,8 +78,8 @@ def test_figures_are_those_of_counting(tmp_path):
     assert row["cost_usd"] is None and row["mean_fraction"] is None  # nobody said
 
 
-def test_a_k_above_n_is_refused_with_its_reason_in_the_cell(tmp_path):
-    """A group with too few samples has no pass@k and says why; the other group has it."""
+def test_a_k_above_n_is_refused_with_its_reason_below_the_table(tmp_path):
+    """A group with too few samples has no pass@k: a dash with a number, and why below; the other group has it."""
     few = recorded(tmp_path / "few.jsonl", {"a": "++", "b": "+"})
     many = recorded(tmp_path / "many.jsonl", {"a": "+-+--", "b": "-----"})
     found = evaluation(few, many)
@@ -80,10 +87,43 @@ def test_a_k_above_n_is_refused_with_its_reason_in_the_cell(tmp_path):
     assert values == {"few": None, "many": 0.5}
     text = render_standings(found)
     line = next(line for line in text.splitlines() if "| few |" in line)
-    assert "pass@5 needs 5 samples of every problem" in line and "pass@2" in line and "3 samples" in line
+    assert "\u2014 (1) | \u2014 (2) |" in line and "needs" not in line and "3 samples" in line
+    assert "\n- (1) pass@2 needs 2 samples of every problem" in text and "\n- (2) pass@5 needs 5" in text
     left = evaluation(few, how=FigureOptions(ks=(1, 2), missing="leave_out"))
     assert left["leaderboard"][0]["pass_at"]["2"] == 1.0
     assert "1 with fewer than 2 samples left out" in render_standings(left)
+
+
+def test_outcomes_of_an_official_harness_have_a_table_of_their_own(tmp_path):
+    """Of rows that only a harness elsewhere can judge: the share it resolved, errors and empty patches counted; what is
+    told of tests says that nothing was judged here. The report has the same table and no hack rate of patches.
+    """
+    told = ["resolved"] * 5 + ["unresolved"] * 3 + ["error", "empty", "incomplete", None]
+    issue = CodeProblem(problem_id="i", problem="An issue.", solutions=[], test_cases=[], metadata={"source": "swe"})
+    rows = []
+    for number, outcome in enumerate(told):
+        row = result(structs.replace(issue, problem_id=f"i{number}"), [(None, [])])
+        patched = structs.replace(row.attempts[0], code="diff", patch=PatchReport(raw="diff", patch="diff"))
+        said = (
+            HarnessOutcome(harness="swebench", outcome=outcome, report_sha256="", patch_sha256="") if outcome else None
+        )
+        rows.append(structs.replace(row, attempts=[patched], verified=False, harness=said))
+    path = tmp_path / "patches.jsonl"
+    write_lines(path, map(to_json_object, rows))
+    found = evaluation(path)
+    official = found["groups"][0]["official"]
+    assert official["outcomes"] == {"resolved": 5, "unresolved": 3, "error": 1, "empty": 1, "incomplete": 1}
+    assert (official["resolved"]["value"], official["n_without"]) == (0.5, 1)
+    low, high = (official["resolved"]["interval"][end] for end in ("low", "high"))
+    assert low < 0.237 and high > 0.763  # Wilson's, a little wider by Student's quantile
+    text = render_standings(found)
+    assert "| By the official harness | Resolved |" in text and "50.0 % (" in text and "- (1) not judged here\n" in text
+    assert "needs 1 sample" not in text
+    report = build_report([path])
+    page, markdown = render_html(report), render_markdown(report)
+    for shown in (page, markdown):
+        assert "By the official harness" in shown and "patches are not looked at" in shown and "Candidates" not in shown
+    assert evaluation(recorded(tmp_path / "m.jsonl", {"a": "+"}))["groups"][0]["official"] is None
 
 
 def test_boxes_that_failed_stand_apart(tmp_path):
@@ -183,6 +223,23 @@ def test_ks_and_levels_that_can_not_be():
             options.figure_options()
     assert EvaluateOptions(ks=("5", "2")).figure_options().ks == (1, 2, 5)
     assert EvaluateOptions(confidence_intervals=True).figure_options().method == "bootstrap"
+
+
+def test_flags_that_would_be_passed_over_are_refused(tmp_path, monkeypatch):
+    """Flags of sampling mean nothing over rows, nor those of rows beside --config; numbers among the files are ks. What
+    the environment says to all commands is no flag.
+    """
+    rows = recorded(tmp_path / "m.jsonl", {"a": "+-"})
+    with pytest.raises(
+        ConfigError, match="--strategies, --samples, --max-cost-usd: for sampling, which needs --config"
+    ):
+        command("evaluate", rows, "--samples", "3", "--strategies", "x", "--max-cost-usd", "1")
+    with pytest.raises(ConfigError, match="--model: for FILES only"):
+        command("evaluate", "--config", recipe(tmp_path), "--model", "m")
+    with pytest.raises(ConfigError, match=r"5 is no file; .*--ks 1,5"):
+        command("evaluate", "--ks", "1", "5", rows)
+    monkeypatch.setenv("CODEGEN_MAX_CONCURRENT", "7")
+    assert command("evaluate", rows, "--ks", "1") == 0
 
 
 # ------------------------------------------------------------------------------------------------ runs

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from code_generation.evaluation.costs import Costs, costs_of
 from code_generation.evaluation.failures import FAILURES
@@ -24,6 +24,7 @@ from code_generation.evaluation.intervals import (
     rate_interval,
     share_interval,
 )
+from code_generation.evaluation.official import Official, official_of
 from code_generation.evaluation.outcomes import check_unique
 from code_generation.evaluation.passk import Tally, pass_all_k, pass_at_k, refusal
 from code_generation.evaluation.plain import Plain
@@ -38,6 +39,8 @@ Method = Literal["wilson", "bootstrap"]
 Missing = Literal["refuse", "leave_out"]
 DIMENSIONS = ("difficulty", "adversarial", "dataset", "tag")
 NEVER = "never"
+UNJUDGED = "not judged here"
+"""Why there is no figure where no test of ours could judge any sample."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,6 +105,8 @@ class Figures(Plain):
     adversarial_loss: Figure
     """pass@1 of the other problems minus that of the adversarial ones."""
     costs: Costs
+    official: Official | None
+    """By the data set's official harness; None where no report of it was joined in."""
     hack_signs: dict[str, int]
     """Samples by what makes them look like they game their tests."""
     n_hack_signs: int
@@ -162,6 +167,7 @@ def figures(
         turns_to_success=_turns(rows),
         adversarial_loss=_adversarial_loss(rows, how),
         costs=costs_of(rows, how.level, resamples=how.resamples, seed=how.seed),
+        official=official_of(rows, how.level),
         hack_signs=_counted(sign for s in hacked for sign in set(s.hack_signs)),
         n_hack_signs=len(hacked),
         n_hack_signs_passed=sum(s.verdict == "pass" for s in hacked),
@@ -177,7 +183,7 @@ def bucket_of(rows: Sequence[Sample], how: FigureOptions, missing: int = 0) -> B
     valid = {key: [s for s in mine if s.counts] for key, mine in problems.items()}
     tallies = [Tally(len(mine), sum(s.verdict == "pass" for s in mine)) for mine in valid.values()]
     tallies += [Tally(0, 0)] * missing
-    infra = sum(s.verdict == "infra" for s in rows)
+    lost = _Lost.of(rows)
     kinds = Counter(s.failure for s in rows if s.failure)
     extracted = [(sum(s.extraction_failed for s in mine), len(mine)) for mine in valid.values()]
     counted = [pair for pair in extracted if pair[1]]
@@ -186,32 +192,57 @@ def bucket_of(rows: Sequence[Sample], how: FigureOptions, missing: int = 0) -> B
         n_problems=len(problems),
         n_missing=missing,
         n_samples=sum(map(len, valid.values())),
-        n_infra=infra,
-        n_unjudged=sum(s.verdict is None for s in rows),
+        n_infra=lost.infra,
+        n_unjudged=lost.unjudged,
         n_without_verdict=sum(not mine for mine in valid.values()),
         n_quarantined=sum(s.quarantined for s in rows),
         n_passed=sum(t.passed for t in tallies),
-        pass_at={k: _pass_figure(tallies, k, pass_at_k, how, infra) for k in how.ks},
-        pass_all={k: _pass_figure(tallies, k, pass_all_k, how, infra) for k in how.ks},
-        mean_reward=_mean_figure([[s.reward for s in mine] for mine in valid.values()], how),
-        mean_fraction=_mean_figure([[s.fraction for s in mine] for mine in valid.values()], how),
+        pass_at={k: _pass_figure(tallies, k, pass_at_k, how, lost) for k in how.ks},
+        pass_all={k: _pass_figure(tallies, k, pass_all_k, how, lost) for k in how.ks},
+        mean_reward=_mean_figure([[s.reward for s in mine] for mine in valid.values()], how, lost),
+        mean_fraction=_mean_figure([[s.fraction for s in mine] for mine in valid.values()], how, lost),
         extraction_failures=Figure(
             value=share.estimate if share else None,
             interval=share,
             n_problems=len(counted),
-            reason=None if share else "no sample has a verdict",
+            reason=None if share else UNJUDGED if lost.nothing_judged else "no sample has a verdict",
         ),
         failures={kind: kinds[kind] for kind in FAILURES if kinds[kind]},
     )
 
 
+class _Lost(NamedTuple):
+    """Samples that have no verdict, which is said where that may be why a figure can't be told."""
+
+    infra: int
+    """Whose box failed."""
+    unjudged: int
+    """That no test here can judge."""
+    nothing_judged: bool
+    """All of them are such."""
+
+    @classmethod
+    def of(cls, rows: Sequence[Sample]) -> _Lost:
+        unjudged = sum(s.verdict is None for s in rows)
+        return cls(sum(s.verdict == "infra" for s in rows), unjudged, bool(rows) and unjudged == len(rows))
+
+    def said(self) -> str:
+        """After a reason; empty where all samples have a verdict."""
+        parts = [(self.infra, "has", "have", "no verdict, as a box failed"), (self.unjudged, "is", "are", UNJUDGED)]
+        return "".join(
+            f"; {n} more sample{f' {one}' if n == 1 else f's {many}'} {why}" for n, one, many, why in parts if n
+        )
+
+
 def _pass_figure(
-    tallies: Sequence[Tally], k: int, estimate: Callable[[int, int, int], float], how: FigureOptions, infra: int = 0
+    tallies: Sequence[Tally], k: int, estimate: Callable[[int, int, int], float], how: FigureOptions, lost: _Lost
 ) -> Figure:
-    """Of (n, passed) a problem; `infra` samples more have no verdict, which is said where that may be the cause."""
+    """Of (n, passed) a problem; of the `lost` samples more is said where they may be the cause."""
+    if lost.nothing_judged:
+        return untold(UNJUDGED)
     why = refusal(tallies, k)
     enough = [t for t in tallies if t.n >= k]
-    boxes = f"; {infra} more sample{' has' if infra == 1 else 's have'} no verdict, as a box failed" if infra else ""
+    boxes = lost.said()
     if why and (how.missing == "refuse" or not enough):
         return untold(why + boxes)
     left_out = len(tallies) - len(enough)
@@ -229,12 +260,12 @@ def _rate_figure(values: Sequence[float], how: FigureOptions, note: str | None =
     return Figure(value=found.estimate, interval=found, n_problems=len(values), reason=note)
 
 
-def _mean_figure(rewards: Sequence[Sequence[float | None]], how: FigureOptions) -> Figure:
+def _mean_figure(rewards: Sequence[Sequence[float | None]], how: FigureOptions, lost: _Lost) -> Figure:
     """The mean of the problems' means, with Student's interval where a reward lies beyond 0 and 1."""
     known = [[r for r in mine if r is not None] for mine in rewards]
     means = [math.fsum(mine) / len(mine) for mine in known if mine]
     if not means:
-        return untold("no sample has a reward")
+        return untold(UNJUDGED if lost.nothing_judged else "no sample has a reward")
     left_out = len(known) - len(means)
     note = f"{left_out} problem{'' if left_out == 1 else 's'} without a reward left out" if left_out else None
     if min(means) >= 0 and max(means) <= 1:
@@ -250,8 +281,7 @@ def _first_turn(rows: Sequence[Sample], how: FigureOptions, missing: int) -> Fig
         return untold(why)
     counts = {key: [s for s in mine if s.counts] for key, mine in by_problem(rows).items()}
     tallies = [Tally(len(mine), sum(s.turns_to_success == 1 for s in mine)) for mine in counts.values()]
-    infra = sum(s.verdict == "infra" for s in rows)
-    return _pass_figure([*tallies, *[Tally(0, 0)] * missing], 1, pass_at_k, how, infra)
+    return _pass_figure([*tallies, *[Tally(0, 0)] * missing], 1, pass_at_k, how, _Lost.of(rows))
 
 
 def _turns(rows: Sequence[Sample]) -> dict[str, int]:
@@ -271,8 +301,7 @@ def _adversarial_loss(rows: Sequence[Sample], how: FigureOptions) -> Figure:
             why = f"no problem is {'adversarial' if adversarial else 'not adversarial'}"
             return untold(why)
         tallies = [Tally(sum(s.counts for s in p), sum(s.verdict == "pass" for s in p)) for p in mine.values()]
-        infra = sum(s.verdict == "infra" for p in mine.values() for s in p)
-        side = _pass_figure(tallies, 1, pass_at_k, how, infra)
+        side = _pass_figure(tallies, 1, pass_at_k, how, _Lost.of([s for p in mine.values() for s in p]))
         if side.interval is None:
             return side
         sides.append(side)

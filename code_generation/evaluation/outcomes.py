@@ -60,6 +60,8 @@ class Sample(Plain):
     """log(new / old probability) of the sample under a trainer's policies, where the row carries it."""
     quarantined: bool = False
     """Its problem was found unfit."""
+    harness: str | None = None
+    """What the data set's official harness made of it, see `models.HarnessOutcome`; None: not known."""
 
     @property
     def counts(self) -> bool:
@@ -99,6 +101,7 @@ def from_result(result: GenerationResult, *, hack_signs: tuple[str, ...] = ()) -
         cost_usd=result.cost_usd,
         hack_signs=hack_signs,
         log_ratio=_number(result.extra.get("log_ratio")),
+        harness=result.harness.outcome if result.harness else None,
     )
 
 

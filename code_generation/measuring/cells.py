@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from msgspec import structs
 
-from code_generation.errors import ConfigError
+from code_generation.errors import ConfigError, Hopeless
 from code_generation.evaluation.outcomes import from_result
 from code_generation.generate import prepare_generate
 from code_generation.grader import GraderOptions, open_grader
@@ -95,6 +95,8 @@ class Sampled:
     """Why the cap on the cost ended it; empty where it did not."""
     failures: Counter[str] = field(default_factory=Counter)
     """Error texts of samples that a broken tool left without a row."""
+    given_up: dict[str, str] = field(default_factory=dict)
+    """By the cell's name, why its model answers nothing; cells of other models went on."""
     graded: tuple[int, int] = (0, 0)
     """Grades that were asked for, and those that were worked for."""
 
@@ -205,12 +207,14 @@ def _texts(prompts: JsonValue) -> JsonValue:
 
 
 async def run_cells(cells: Sequence[Cell], grading: GraderOptions, max_cost_usd: float | None = None) -> Sampled:
-    """Run what is left of all cells, one after the other, within one budget.
+    """Run what is left of all cells, one after the other, within one budget. A model that answers nothing loses its
+    further cells, and the others go on.
 
     Raises:
-        ConfigError, DataError, SandboxUnavailable, Hopeless: a run can't work; rows and answers so far stay.
+        ConfigError, DataError, SandboxUnavailable: a run can't work; rows and answers so far stay.
     """
     done = Sampled()
+    gone: dict[str, str] = {}
     todo = [cell for cell in cells if cell.run.options.force or cell.left()]
     if not todo:
         return done
@@ -219,6 +223,9 @@ async def run_cells(cells: Sequence[Cell], grading: GraderOptions, max_cost_usd:
         try:
             for number, cell in enumerate(todo, 1):
                 run = cell.run
+                if cell.model in gone:
+                    done.given_up[cell.name] = gone[cell.model]
+                    continue
                 if max_cost_usd is not None and run.choice.endpoint is not None:
                     room = max_cost_usd - sum(spent_usd(c.run.out) for c in cells if c is not cell)
                     if room <= 0:
@@ -226,7 +233,12 @@ async def run_cells(cells: Sequence[Cell], grading: GraderOptions, max_cost_usd:
                         break
                     run = replace(run, options=replace(run.options, max_cost_usd=room))
                 print_error(f"{number} of {len(todo)}: {cell.name}")
-                if _ended(await run.run(grader=remembering), done):
+                try:
+                    summary = await run.run(grader=remembering)
+                except Hopeless as e:
+                    gone[cell.model] = done.given_up[cell.name] = str(e)
+                    continue
+                if _ended(summary, done):
                     break
         finally:
             await remembering.close()

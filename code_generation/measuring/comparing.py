@@ -246,5 +246,5 @@ def render_plan(name: str, plan: Plan) -> str:
         "Samples of each system",
         "Smallest difference seen with the pilot's size",
     ]
-    said = [about, table(header, rows, len(header))]
-    return "\n\n".join([*said, *([f"Note: {plan.note}"] if plan.note else [])])
+    note = [f"Note: {plan.note}"] if plan.note else []  # first: it may say that the numbers below mean nothing
+    return "\n\n".join([*note, about, table(header, rows, len(header))])

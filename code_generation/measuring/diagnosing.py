@@ -80,6 +80,8 @@ def read_runs(paths: Sequence[Path], rows: RowOptions, *, keep_problems: bool = 
 async def measure_references(found: Diagnosed, grading: GraderOptions) -> int:
     """Run the reference of every problem in the sandbox, for its time and memory; returns how many did not pass."""
     failed = 0
+    if not found.problems:
+        return failed
     async with open_grader(grading) as grader:
 
         async def run(problem: CodeProblem) -> tuple[Quality, bool]:
@@ -222,6 +224,8 @@ def diagnose_runs(
     found = read_runs(paths, rows, keep_problems=grading is not None)
     if grading is not None:
         failed = asyncio.run(measure_references(found, grading))
+        if not found.problems:
+            found.notes.append("the rows hold no references, so none was measured (--measure-references)")
         if failed:
             found.notes.append(f"{failed} of {len(found.problems)} references do not pass their own tests")
     return diagnosis_of(found, options)

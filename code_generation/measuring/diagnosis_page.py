@@ -28,6 +28,7 @@ def render_diagnosis(summary: Summary, other: Summary | None = None) -> str:
     sides = [summary] if other is None else [summary, other]
     heads = ["Run"] if other is None else ["Run", "Against", "Difference"]
     parts = [
+        _alone_note(heads, sides),
         "## Rewards",
         _table(heads, sides, _REWARDS),
         "Only prompts whose samples differ in reward have a gradient under GRPO.",
@@ -40,6 +41,22 @@ def render_diagnosis(summary: Summary, other: Summary | None = None) -> str:
         *[f"- {escaped(note)}" for side in sides for note in side["notes"]],
     ]
     return "\n\n".join(part for part in parts if part)
+
+
+def _alone_note(heads: Sequence[str], sides: Sequence[Summary]) -> str:
+    """What single samples can't tell; empty where every prompt has several."""
+    lines = []
+    for head, side in zip(heads, sides, strict=False):
+        if side["smallest_group"] > 1:
+            continue
+        whole = side["largest_group"] == 1
+        who = "Every prompt has" if whole else "Some prompts have"
+        lines.append(
+            f"{f'{head}: ' if len(sides) > 1 else ''}{who} one sample only. A group of GRPO needs two samples or more: "
+            f"{'all its advantages are 0 here, and ' if whole else ''}a prompt with one can't be informative. "
+            "Sample more, and diagnose again."
+        )
+    return "\n\n".join(lines)
 
 
 def _number(value: float | None) -> str:
@@ -134,6 +151,8 @@ def _qualities(heads: Sequence[str], sides: Sequence[Summary]) -> str:
         return "The rows hold no code."
     tables = []
     for verdict, name in (("passed", "Right"), ("failed", "Wrong")):
+        if not any(side["quality"][verdict]["n"] for side in sides):
+            continue
         counts = ", ".join(plural(side["quality"][verdict]["n"], "program") for side in sides)
         lines: list[Any] = []
         for m in MEASURES:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import os
+from dataclasses import dataclass, fields
 from pathlib import Path  # noqa: TC003 - the command line reads the annotations
 from typing import TYPE_CHECKING, Literal
 
@@ -15,7 +16,7 @@ from code_generation.evaluation.outcomes import What  # noqa: TC001
 from code_generation.evaluation.power import ALPHA, POWER
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
 By = Literal["dataset", "system"]
 Side = Literal["file", "model", "strategy"]
@@ -125,12 +126,14 @@ class PlanOptions:
         if self.difference is None or not 0 < abs(self.difference) <= 1:
             msg = f"--plan needs --difference, more than 0 and at most 1, such as 0.05; got {self.difference}"
             raise ConfigError(msg)
-        if not 0 < self.alpha < 1 or not self.alpha / 2 < self.power < 1 or not -1 <= self.correlation <= 1:
-            msg = (
-                "--alpha lies between 0 and 1, --power between half of it and 1, --correlation from -1 to 1; "
-                f"got {self.alpha}, {self.power} and {self.correlation}"
-            )
-            raise ConfigError(msg)
+        for flag, value, good, range_ in (
+            ("--alpha", self.alpha, 0 < self.alpha < 1, "lies between 0 and 1, such as 0.05"),
+            ("--power", self.power, self.alpha / 2 < self.power < 1, "lies between half of --alpha and 1, such as 0.8"),
+            ("--correlation", self.correlation, -1 <= self.correlation <= 1, "lies from -1 to 1, such as 0.5"),
+        ):
+            if not good:
+                msg = f"{flag} {range_}; got {value:g}"
+                raise ConfigError(msg)
         return self.difference
 
 
@@ -160,6 +163,23 @@ class DiagnoseOptions:
             if not number > 0:
                 msg = f"{name} must be more than 0, got {number}"
                 raise ConfigError(msg)
+
+
+def refuse_given(why: str, *options: object, but: Collection[str] = ()) -> None:
+    """Refuse flags that would be passed over in silence; what the environment sets for all commands is none of them.
+
+    Raises:
+        ConfigError: names those that differ from their defaults, but for fields in `but`, and why they mean nothing.
+    """
+    given = [
+        f"--{f.name.replace('_', '-')}"
+        for kind in options
+        for f in fields(kind)  # type: ignore[arg-type]
+        if f.name not in but and getattr(kind, f.name) != f.default and not os.environ.get(f"CODEGEN_{f.name.upper()}")
+    ]
+    if given:
+        msg = f"{', '.join(given)}: {why}"
+        raise ConfigError(msg)
 
 
 def parse_ks(texts: Sequence[str]) -> tuple[int, ...]:

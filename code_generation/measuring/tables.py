@@ -1,10 +1,14 @@
-"""An evaluation as Markdown, which a terminal shows too: leaderboard, adversarial loss, buckets, failures, costs."""
+"""An evaluation as Markdown, which a terminal shows too: leaderboard, adversarial loss, buckets, failures, costs.
+
+A cell without a figure is a dash with a number; the reasons stand below the table, each once.
+"""
 
 from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING, Any
 
+from code_generation.evaluation.official import OUTCOMES
 from code_generation.reports.formatting import NONE, between, money, percent, plural, rate, sizes, told, words
 from code_generation.reports.plain_text import escaped
 
@@ -33,7 +37,10 @@ def named(text: str) -> str:
 
 def render_standings(evaluation: Evaluation, *, intervals: bool = True) -> str:
     """What a terminal shows: the leaderboard, the loss on the adversarial split, and what could not be told."""
-    parts = [render_leaderboard(evaluation, intervals=intervals), render_loss(evaluation), render_notes(evaluation)]
+    parts = [
+        render_leaderboard(evaluation, intervals=intervals), render_loss(evaluation), render_official(evaluation),
+        render_notes(evaluation),
+    ]  # fmt: skip
     return "\n\n".join(part for part in parts if part)
 
 
@@ -50,6 +57,7 @@ def render_evaluation(evaluation: Evaluation, title: str) -> str:
         "## Leaderboard",
         render_leaderboard(evaluation),
         *_section("Adversarial split", render_loss(evaluation)),
+        *_section("By the official harness", render_official(evaluation)),
         *_section("Turns and extraction", _turns(evaluation)),
         *[part for d, name in DIMENSIONS.items() for part in _section(f"By {name.lower()}", _buckets(evaluation, d))],
         *_section("Why samples fail", _failures(evaluation)),
@@ -69,7 +77,7 @@ def _infra(n: int) -> str:
 
 def render_leaderboard(evaluation: Evaluation, *, intervals: bool = True) -> str:
     """Rank, model, strategy, problems and samples, pass@k, rewards, adversarial pass@1, cost."""
-    show = told if intervals else _plain
+    cells = Cells(told if intervals else _plain)
     several = len({g["dataset"] for g in evaluation["groups"]}) > 1
     header = [
         "Rank", "Model", "Strategy", *(["Data set"] if several else []), "Problems \u00d7 samples",
@@ -82,22 +90,36 @@ def render_leaderboard(evaluation: Evaluation, *, intervals: bool = True) -> str
         rows.append([
             str(rank or NONE), named(group["model"]) or NONE, named(group["strategy"]) or NONE,
             *([named(group["dataset"]) or NONE] if several else []), sizes(of_all),
-            *(_refused(of_all["pass_at"][str(k)], show) for k in evaluation["ks"]),
-            _refused(of_all["mean_reward"], show), _refused(of_all["mean_fraction"], show),
-            _refused(adversarial["pass_at"]["1"], show) if adversarial else NONE,
+            *(cells.of(of_all["pass_at"][str(k)]) for k in evaluation["ks"]),
+            cells.of(of_all["mean_reward"]), cells.of(of_all["mean_fraction"]),
+            cells.of(adversarial["pass_at"]["1"]) if adversarial else NONE,
             *([str(of_all["n_infra"])] if evaluation["n_infra"] else []), money(group["costs"]["cost_usd"]),
         ])  # fmt: skip
-    return table(header, rows, len(header) - (4 if several else 3))
+    return table(header, rows, len(header) - (4 if several else 3)) + cells.reasons()
 
 
 def _plain(figure: Group) -> str:
     return rate(figure["value"])
 
 
-def _refused(figure: Group, show: Any) -> str:
-    """A figure, or why there is none."""
-    text: str = show(figure)
-    return f"{NONE} ({figure['reason']})" if figure["value"] is None and figure["reason"] else text
+class Cells:
+    """Figures as the cells of one table, and why some of them are dashes."""
+
+    def __init__(self, show: Any = told) -> None:
+        self._show = show
+        self._numbers: dict[str, int] = {}
+
+    def of(self, figure: Group) -> str:
+        """The figure, or a dash with the number of its reason."""
+        if figure["value"] is None and figure["reason"]:
+            return f"{NONE} ({self._numbers.setdefault(figure['reason'], len(self._numbers) + 1)})"
+        text: str = self._show(figure)
+        return text
+
+    def reasons(self) -> str:
+        """The reasons by number, a line each, to stand below the table; empty where no cell has one."""
+        lines = "".join(f"\n- ({number}) {reason}" for reason, number in self._numbers.items())
+        return f"\n{lines}" if lines else ""
 
 
 def ranked(evaluation: Evaluation) -> list[tuple[Group, int | None]]:
@@ -133,6 +155,22 @@ def render_loss(evaluation: Evaluation) -> str:
     return table(header, rows, 4)
 
 
+def render_official(evaluation: Evaluation) -> str:
+    """What official harnesses made of samples, where their reports were joined in; empty where none was."""
+    mine = [(name, g["official"]) for name, g in _names(evaluation) if g["official"]]
+    if not mine:
+        return ""
+    cells = Cells(lambda f: told(f, percent))
+    kinds = [k for k in OUTCOMES if any(o["outcomes"].get(k) for _, o in mine)]
+    rows = [
+        [name, *(str(o["outcomes"].get(k, 0)) for k in kinds), str(o["n_without"]), cells.of(o["resolved"])]
+        for name, o in mine
+    ]
+    header = ["By the official harness", *(k.capitalize() for k in kinds), "Without an outcome", "Share resolved"]
+    about = "Resolved of all with an outcome, errors and empty patches included; run elsewhere, not here."
+    return f"{table(header, rows, len(header) - 1)}{cells.reasons()}\n\n{about}"
+
+
 def render_notes(evaluation: Evaluation) -> str:
     """What was left out, could not be told, or should be known; a line each."""
     lines = [escaped(n) for n in evaluation["notes"]]
@@ -147,7 +185,9 @@ def render_notes(evaluation: Evaluation) -> str:
         if bucket["n_infra"]:
             lines.append(f"{name}: {plural(bucket['n_infra'], 'sample')} without a verdict, as a box failed")
         if bucket["n_unjudged"]:
-            lines.append(f"{name}: {plural(bucket['n_unjudged'], 'sample')} of problems that no test here can judge")
+            lines.append(
+                f"{name}: {plural(bucket['n_unjudged'], 'sample')} not judged here, as their problems have no tests"
+            )
         if bucket["n_quarantined"]:
             lines.append(f"{name}: {plural(bucket['n_quarantined'], 'sample')} of quarantined problems, which count")
         lines += [f"{name}: pass@{k}: {f['reason']}" for k, f in bucket["pass_at"].items()
@@ -156,30 +196,30 @@ def render_notes(evaluation: Evaluation) -> str:
 
 
 def _turns(evaluation: Evaluation) -> str:
-    rows = []
+    rows, cells = [], Cells()
     for name, group in _names(evaluation):
         turns = ", ".join(f"{turn}: {n}" for turn, n in group["turns_to_success"].items()) or NONE
         bucket = group["all"]
         share = told(bucket["extraction_failures"], percent)
-        rows.append([name, turns, _refused(group["first_turn"], told), share, f"{bucket['n_samples']:,}"])
+        rows.append([name, turns, cells.of(group["first_turn"]), share, f"{bucket['n_samples']:,}"])
     header = ["Model", "Samples by the turn that passed", "pass@1 of the first turn", "Answers without code", "Samples"]
-    return table(header, rows, 3)
+    return table(header, rows, 3) + cells.reasons()
 
 
 def _buckets(evaluation: Evaluation, dimension: str) -> str:
-    rows = []
+    rows, cells = [], Cells()
     for name, group in _names(evaluation):
         buckets = group["buckets"][dimension]
         if dimension == "dataset" and len(buckets) < 2:  # noqa: PLR2004 - it is the leaderboard's row
             continue
         for key in sorted(buckets, key=lambda b: (ORDER.get(b, len(ORDER)), b)):
             b = buckets[key]
-            figures = [_refused(b["pass_at"][str(k)], told) for k in evaluation["ks"]]
-            rows.append([name, named(key), sizes(b), *figures, _refused(b["mean_fraction"], told)])
+            figures = [cells.of(b["pass_at"][str(k)]) for k in evaluation["ks"]]
+            rows.append([name, named(key), sizes(b), *figures, cells.of(b["mean_fraction"])])
     if not rows:
         return ""
     header = ["Model", DIMENSIONS[dimension], "Problems \u00d7 samples", *(f"pass@{k}" for k in evaluation["ks"])]
-    return table([*header, "Mean fraction of tests"], rows, len(header) - 1)
+    return table([*header, "Mean fraction of tests"], rows, len(header) - 1) + cells.reasons()
 
 
 def _failures(evaluation: Evaluation) -> str:
@@ -193,10 +233,10 @@ def _failures(evaluation: Evaluation) -> str:
 
 
 def _costs(evaluation: Evaluation) -> str:
-    rows = []
+    rows, cells = [], Cells(lambda f: told(f, money))
     for name, group in _names(evaluation):
         c = group["costs"]
         tokens = [NONE if c[k] is None else f"{c[k]:,}" for k in ("input_tokens", "output_tokens")]
-        each = _refused(c["usd_per_verified"], lambda f: told(f, money))
-        rows.append([name, str(c["n_verified"]), *tokens, money(c["cost_usd"]), each])
-    return table(["Model", "Verified rows", "Input tokens", "Output tokens", "Cost", "$ per verified row"], rows, 5)
+        rows.append([name, str(c["n_verified"]), *tokens, money(c["cost_usd"]), cells.of(c["usd_per_verified"])])
+    header = ["Model", "Verified rows", "Input tokens", "Output tokens", "Cost", "$ per verified row"]
+    return table(header, rows, 5) + cells.reasons()

@@ -7,8 +7,17 @@ from typing import TYPE_CHECKING, Any
 from code_generation.reports.charts import charts
 from code_generation.reports.conversation_text import MARKER
 from code_generation.reports.formatting import NONE
-from code_generation.reports.hacks import MEASURES
-from code_generation.reports.page_tables import file_rows, hack_examples, hack_table, leaderboard, reasons, trick_rows
+from code_generation.reports.hacks import MEASURES, NO_CANDIDATES
+from code_generation.reports.page_tables import (
+    OFFICIAL_NOTE,
+    file_rows,
+    hack_examples,
+    hack_table,
+    leaderboard,
+    official_table,
+    reasons,
+    trick_rows,
+)
 from code_generation.reports.plain_text import escaped, fenced
 from code_generation.reports.summary import private_note, subtitle
 
@@ -30,14 +39,21 @@ def _pieces(report: dict[str, Any]) -> Iterator[str]:
     yield _table_of(leaderboard(report))
     yield f"Intervals: {100 * report['level']:g} %, over problems. Ranks order estimates within a data set.\n"
     yield "".join(f"- {escaped(reason)}\n" for reason in reasons(report))
+    if official := official_table(report):
+        yield "## By the official harness\n"
+        yield f"{OFFICIAL_NOTE}\n"
+        yield _table_of(official)
     for chart in charts(report):
         yield f"## {escaped(chart.title)}\n"
         yield f"{escaped(chart.missing or chart.says)}\n"
         if chart.rows:
             yield _table(chart.header, chart.rows, numbers=range(1, len(chart.header)))
     yield "## Hack rate\n"
-    yield "".join(f"- {name.replace('_', '-').capitalize()}: {says}.\n" for name, says in MEASURES.items())
-    yield _table_of(hack_table(report))
+    if hacks := hack_table(report):
+        yield "".join(f"- {name.replace('_', '-').capitalize()}: {says}.\n" for name, says in MEASURES.items())
+        yield _table_of(hacks)
+    else:
+        yield f"{NO_CANDIDATES}\n"
     if found := trick_rows(report):
         yield _table(["Kind", "Meaning", *(g["name"] for g in report["groups"])], found)
     for group in hack_examples(report):

@@ -17,8 +17,17 @@ from typing import TYPE_CHECKING, Any
 from code_generation import __version__
 from code_generation.reports import drawing
 from code_generation.reports.charts import charts
-from code_generation.reports.hacks import MEASURES
-from code_generation.reports.page_tables import file_rows, hack_examples, hack_table, leaderboard, reasons, trick_rows
+from code_generation.reports.hacks import MEASURES, NO_CANDIDATES
+from code_generation.reports.page_tables import (
+    OFFICIAL_NOTE,
+    file_rows,
+    hack_examples,
+    hack_table,
+    leaderboard,
+    official_table,
+    reasons,
+    trick_rows,
+)
 from code_generation.reports.plain_text import clipped, visible
 from code_generation.reports.summary import attempts_note, private_note, subtitle
 
@@ -62,6 +71,9 @@ def html_pieces(report: dict[str, Any]) -> Iterator[str]:
         "level": f"{100 * report['level']:g} %",
         "leaderboard": leaderboard(report),
         "reasons": reasons(report),
+        "official": official_table(report),
+        "official_note": OFFICIAL_NOTE,
+        "no_candidates": NO_CANDIDATES,
         "charts": [vars(c) | {"svg": Markup(c.svg)} for c in drawn],  # noqa: S704 - drawn here, its labels escaped
         "swatch": lambda name, series: Markup(swatch(name, series)),  # noqa: S704 - ours
         "measures": MEASURES,

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
+from code_generation.evaluation.official import OUTCOMES
 from code_generation.reports.formatting import NONE, TIMES, between, money, percent, rate, sizes, words
 from code_generation.reports.hacks import CAUGHT, PUBLIC_ONLY, SIGNS, TRIED
 
 VERDICTS = {"pass": "PASS", "fail": "FAIL", "infra": "INFRA"}
+OFFICIAL_NOTE = (
+    "The data set's official harness was run elsewhere, and its report joined in. Resolved of all with an outcome: "
+    "errors and empty patches count, incomplete ones do not. No test was run here for it."
+)
 Cell = dict[str, Any]
 Table = dict[str, Any]
 
@@ -93,13 +98,33 @@ def reasons(report: dict[str, Any]) -> list[str]:
     return [why if len(who) == everyone else f"{why} ({', '.join(dict.fromkeys(who))})" for why, who in found.items()]
 
 
-def hack_table(report: dict[str, Any]) -> Table:
-    """Hack rates of the groups."""
+def official_table(report: dict[str, Any]) -> Table | None:
+    """What official harnesses made of the samples; None where no report of one was joined in."""
+    mine = [g for g in ranked(report) if g["official"]]
+    if not mine:
+        return None
+    kinds = [k for k in OUTCOMES if any(g["official"]["outcomes"].get(k) for g in mine)]
+    names = [("Model", False), ("Strategy", False), ("Data set", False), *((k.capitalize(), True) for k in kinds)]
+    names += [("Without an outcome", True), ("Share resolved", True)]
+    rows = []
+    for g in mine:
+        counts = [g["official"]["outcomes"].get(k, 0) for k in kinds] + [g["official"]["n_without"]]
+        rows.append([
+            _cell(g["model"] or "unknown"), _cell(g["strategy"] or NONE), _cell(g["dataset"] or NONE),
+            *(_cell(f"{n:,}", n, number=True) for n in counts), _figure(g["official"]["resolved"], percent),
+        ])  # fmt: skip
+    return {"name": "By the official harness", "header": _header(names), "rows": rows}
+
+
+def hack_table(report: dict[str, Any]) -> Table | None:
+    """Hack rates of the groups that have candidates; None where there is none: patches are not looked at."""
     names = [("Model", False), ("Strategy", False), ("Data set", False), ("Candidates", True)]
     names += [("Tried", True), ("Caught", True), ("Signs", True), ("Public-only", True)]
     rows = []
     for g in ranked(report):
         hacks = g["hacks"]
+        if not hacks["n_candidates"]:
+            continue
         cells = [_cell(g["model"] or "unknown"), _cell(g["strategy"] or NONE), _cell(g["dataset"] or NONE)]
         cells.append(_cell(f"{hacks['n_candidates']:,}", hacks["n_candidates"], number=True))
         for name in (TRIED, CAUGHT, SIGNS, PUBLIC_ONLY):
@@ -108,7 +133,7 @@ def hack_table(report: dict[str, Any]) -> Table:
             ends = between(interval, percent)
             cells.append(_cell(percent(value), value, number=True, below=ends, hint=f"{count:,} candidates"))
         rows.append(cells)
-    return {"name": "Hack rate", "header": _header(names), "rows": rows}
+    return {"name": "Hack rate", "header": _header(names), "rows": rows} if rows else None
 
 
 def trick_rows(report: dict[str, Any]) -> list[list[str]]:
