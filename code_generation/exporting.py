@@ -78,7 +78,7 @@ def export_files(results: Sequence[Path], name: str, output: Path, options: Expo
 def render_counts(report: ExportReport, form: Format) -> Iterator[str]:
     """A line for each filter that left something out, and what was left after it.
 
-    "    12  truncated       an answer in it was cut off                 88 left"
+    "    12  truncated       an answer in it was cut off, or not known to be whole              88 left"
     """
     from code_generation.exporters.conversation import REASONS  # noqa: PLC0415 - see above
     from code_generation.exporters.selection import SELECTION  # noqa: PLC0415

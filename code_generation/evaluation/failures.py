@@ -5,13 +5,15 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
+from code_generation.finish_reasons import ending_of
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 FAILURES = {
     "infra": "the box failed, not the candidate: counts as neither right nor wrong",
-    "refused": "the model refused to answer",
-    "cut_off": "the answer ended at the limit of tokens or of the context",
+    "refused": "the model, or a filter, refused to answer",
+    "cut_off": "the answer was cut off, by a limit for instance, or is not known to be whole",
     "no_code": "no code was found in the answer",
     "syntax_error": "the code is no Python",
     "missing_function": "what the tests call is not defined",
@@ -27,8 +29,6 @@ FAILURES = {
 
 NEARLY_ALL = 0.8
 """Share of the tests that makes an edge case."""
-CUT_OFF = frozenset({"length", "max_tokens", "max_output_tokens", "model_context_window_exceeded", "incomplete"})
-"""Finish reasons of the dialects."""
 _SIGNATURE = re.compile(
     r"TypeError: .*\(\) (takes .*|missing \d+ required .*|got an unexpected keyword argument .*|"
     r"got multiple values for .*|got some positional-only arguments .*|got some keyword-only arguments .*)"
@@ -53,9 +53,10 @@ def kind_of_failure(
     statuses = [o.status for o in outcomes]
     if "infra_error" in statuses:
         return "infra"
-    if refused:
+    ending = ending_of(finish_reason)
+    if refused or ending == "refused":
         return "refused"
-    if finish_reason in CUT_OFF:
+    if ending == "cut_off":
         return "cut_off"
     if not has_code:
         return "no_code"

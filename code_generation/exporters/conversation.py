@@ -10,6 +10,7 @@ from code_generation.certificate import sha256_text
 from code_generation.exporters.proof import is_certified, verified_by
 from code_generation.exporters.thinking import render_answer, visible_text
 from code_generation.extract import fenced
+from code_generation.finish_reasons import ending_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -26,7 +27,7 @@ REASONS: dict[str, str] = {
     "malformed": "the conversation and its turns do not fit together",
     "no_code": "no code was found in the answer",
     "uncertified": "the certificate is of other code",
-    "truncated": "an answer in it was cut off",
+    "truncated": "an answer in it was cut off, or not known to be whole",
     "refused": "the model, or a filter, refused an answer in it",
     "empty": "an answer in it is empty but for its thinking",
     "no_repair": "solved at once, so that nothing was repaired",
@@ -38,11 +39,6 @@ REASONS: dict[str, str] = {
     "duplicate": "an earlier answer to the problem has the same code, or nearly",
 }
 """Why a result gives no row; the first that holds counts."""
-
-TRUNCATED = frozenset({"length", "max_tokens", "max_output_tokens", "model_context_window_exceeded", "incomplete",
-                       "pause_turn"})  # fmt: skip
-"""Finish reasons of answers that were cut off, in any provider's words."""
-REFUSED = frozenset({"content_filter", "refusal", "safety"})
 
 
 @dataclass(frozen=True)
@@ -67,10 +63,11 @@ class Turn:
     @cached_property
     def fault(self) -> Reason | None:
         """What keeps the answer out of any row, shown or trained on."""
-        if self.attempt.finish_reason in TRUNCATED:
-            return "truncated"
-        if self.attempt.refusal is not None or self.attempt.finish_reason in REFUSED:
+        ending = ending_of(self.attempt.finish_reason)
+        if self.attempt.refusal is not None or ending == "refused":
             return "refused"
+        if ending == "cut_off":
+            return "truncated"
         return None if visible_text(self.message).strip() else "empty"
 
     @property

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from code_generation.certificate import sha256_text
+from code_generation.finish_reasons import ending_of
 from code_generation.jsonl import encode
 from code_generation.pricing import dollars
 from code_generation.prompts import Prompt
@@ -104,7 +105,7 @@ def render_checklist(manifest: Mapping[str, Any]) -> str:
         "has_journal": "journal" in roles,
         "has_certificates": sum(certificates["executor"].values()) > 0,
         "is_isolated": len(certificates["isolation"]) == 1 and len(certificates["python"]) == 1,
-        "no_truncated": not any(manifest["finish_reasons"].get(r) for r in ("length", "max_tokens", "incomplete")),
+        "no_truncated": all(ending_of(None if r == "None" else r) != "cut_off" for r in manifest["finish_reasons"]),
         "has_exports": bool(manifest["exports"]),
     }
     return _template("checklist").render({name: "x" if yes else " " for name, yes in shown.items()}) + "\n"
