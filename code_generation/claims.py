@@ -25,7 +25,8 @@ from code_generation.certificate import comparison_of, contradictions, sha256_te
 from code_generation.concurrency import in_order
 from code_generation.errors import CodeGenerationError, ConfigError, DataError, boundary
 from code_generation.exporters.conversation import Conversation
-from code_generation.exporters.remaking import Remade, exported_rows, is_table
+from code_generation.exporters.remaking import Remade, exported_rows, is_table, read_with
+from code_generation.exporters.writing import rows_path
 from code_generation.extract import extract_code
 from code_generation.jsonl import decode, print_error, read_objects
 from code_generation.loaders.jsonl import read_problems
@@ -71,6 +72,9 @@ def read_claims(files: Iterable[Path], results: Iterable[Path], problems: Path |
     given = None if problems is None else _Problems(problems)
     run: Run | None = None
     for path in files:
+        if beside := read_with(path):
+            print_error(f"{path} stands beside {beside} and is read with it")
+            continue
         if _holds_results(path):
             yield from _result_claims(path, given or _problems_of(path))
             continue
@@ -238,6 +242,8 @@ def _export_claims(path: Path, run: Run) -> Iterator[Claim]:
         problem_id = row.get("problem_id")
         if not isinstance(problem_id, str):
             msg = f"{place}: neither a result row nor an exported row: expected problem_id, found {', '.join(row)}"
+            if {"messages", "preferred_output"} & row.keys():
+                msg = f"{place}: what proves this row stands in {rows_path(path)}, which is not there"
             raise DataError(msg)
         made, faults = remade.find(row)
         if made is None:

@@ -293,7 +293,7 @@ def generate(
     known of the patch, and predictions for the official harness beside it.
 
     Example: `codegen generate --dataset jsonl --source datasets/three_sample.jsonl --num-samples-per-problem 5
-    --output answers.jsonl --model scripted:flaky`
+    --output answers.jsonl --model heuristic-medium`
 
     Args:
         dataset: Name of the data set, see `codegen preprocess --help`.
@@ -313,7 +313,7 @@ def generate(
     if output is None:
         print_error(f"results go to {run.out}; with --output {run.out} the same command resumes")
     status = _carry_out(run, dry_run=dry_run, pilot=pilot if estimate else None)
-    if run.asks_for_patches and not dry_run:
+    if run.asks_for_patches and not dry_run and run.out.is_file():
         from code_generation.predictions import write_predictions  # noqa: PLC0415
 
         for path in write_predictions(run.out, run.samples_per_problem):
@@ -398,6 +398,8 @@ def say_summary(summary: RunSummary, run: Run) -> str:
     judged = "" if run.asks_for_patches else f"{summary.verified} verified, "
     repaired = f"{summary.repaired} repaired after feedback, " if run.policy.max_turns > 1 else ""
     unsolved = f"\nunsolved: {run.unsolved}" if run.unsolved else ""
+    if summary.done_before == summary.total:
+        return f"{summary.total} conversations, all of them done before\nresults: {run.out}{unsolved}"
     return (
         f"{summary.total} conversations{before}: {summary.note()}{left} ({judged}{repaired}{summary.turns} turns)\n"
         f"results: {run.out}{unsolved}"

@@ -83,6 +83,12 @@ def measure(
     if output.resolve() == answers.resolve():
         msg = f"--output {output} is the file of the answers itself; choose another file"
         raise ConfigError(msg)
+    if sample is not None and report is None:
+        msg = "--sample says which sample a report is about: give --harness-report too"
+        raise ConfigError(msg)
+    if repos is not None and not repos.is_dir():
+        msg = f"--repos {repos} is no folder; it holds the clones, as owner__name, owner/name or name"
+        raise ConfigError(msg)
     harness = None if report is None else HarnessReport(report)
     known = {} if problems is None else {p.problem_id: p for p in read_problems(problems)}
     shares = Shares()

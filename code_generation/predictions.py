@@ -162,9 +162,11 @@ def join_report(
     """Every result, those of the sample that the report is about with its outcome.
 
     Raises:
-        ConfigError: there are several samples, and which one is meant is not said. DataError: it is about others.
+        ConfigError: there are several samples, and which one is meant is not said.
+        DataError: it is about others, or names none.
     """
     seen: dict[str, int] = {}
+    joined = 0
     for result in results:
         mine = _sample(result)
         problem_id = result.problem.problem_id
@@ -174,4 +176,10 @@ def join_report(
         if sample_index is not None and mine != sample_index:
             yield result
             continue
-        yield structs.replace(result, harness=report.outcome(problem_id, result.final_code) or result.harness)
+        outcome = report.outcome(problem_id, result.final_code)
+        joined += outcome is not None
+        yield structs.replace(result, harness=outcome or result.harness)
+    if not joined:
+        which = "" if sample_index is None else f" of sample {sample_index}"
+        msg = f"{report.path} names none of these answers{which}: is it the report of another run?"
+        raise DataError(msg)

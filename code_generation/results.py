@@ -41,6 +41,7 @@ class Finished(NamedTuple):
     model: str
     prompt_id: str
     system_prompt_id: str
+    temperature: str
 
 
 def read_finished(path: Path) -> Iterator[Finished]:
@@ -71,7 +72,7 @@ def read_finished(path: Path) -> Iterator[Finished]:
 
 _FRONT = re.compile(rb'\{"problem": \{"problem_id": "([^"\\]*)"')
 _METADATA, _AFTER = b'"generation_metadata": {', b', "verified": '
-Facts = tuple[str, int, str, str, str]
+Facts = tuple[str, int, str, str, str, str]
 
 
 def _facts_at_sight(text: mmap.mmap, start: int, end: int) -> Facts | None:
@@ -104,8 +105,9 @@ def _facts(problem_id: JsonValue, metadata: JsonValue) -> Facts | None:
     sample = metadata.get("sample_index", 0) if isinstance(metadata, dict) else None
     if not isinstance(problem_id, str) or not isinstance(sample, int):
         return None
-    model, prompt, system_prompt = (str(metadata.get(k)) for k in ("model", "prompt_id", "system_prompt_id"))
-    return problem_id, sample, model, prompt, system_prompt
+    names = ("model", "prompt_id", "system_prompt_id", "temperature")
+    model, prompt, system_prompt, temperature = (str(metadata.get(k)) for k in names)
+    return problem_id, sample, model, prompt, system_prompt, temperature
 
 
 def refuse_to_replace(path: Path, what: str, keys: set[str]) -> None:

@@ -139,10 +139,14 @@ class Run:
 
     def _tell_of_others(self, files: RunFiles) -> None:
         """Which rows of earlier sessions were made with another model or other prompts."""
-        mine = (self.choice.model, self.policy.prompts.prompt_id, self.policy.prompts.system_prompt_id)
+        prompts, temperature = self.policy.prompts, str(self.policy.sampling.temperature)
+        mine = (self.choice.model, prompts.prompt_id, prompts.system_prompt_id, temperature)
         others = {made: n for made, n in files.made_by.items() if made != mine}
         if others:
-            said = "; ".join(f"{n} rows are of model {m}, prompts {p} and {s}" for (m, p, s), n in others.items())
+            said = "; ".join(
+                f"{n} rows are of model {m}, prompts {p} and {s}" + (f", temperature {t}" if t != temperature else "")
+                for (m, p, s, t), n in others.items()
+            )
             print_error(f"{said}; their problems count as done")
 
     async def _work(

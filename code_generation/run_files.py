@@ -95,8 +95,8 @@ class RunFiles:
         self.journal, self.log, self.batches, self.spending = journal, log, batches, spending
         self.done: set[tuple[str, int]] = set()
         """(problem id, sample index) of every finished problem."""
-        self.made_by: Counter[tuple[str, str, str]] = Counter()
-        """How many rows were made with which (model, prompt, system prompt)."""
+        self.made_by: Counter[tuple[str, str, str, str]] = Counter()
+        """How many rows were made with which (model, prompt, system prompt, temperature)."""
         self.facts: dict[str, JsonValue] = {}
         """What came of this session, for the manifest."""
         self.status = "finished"
@@ -107,7 +107,7 @@ class RunFiles:
 
     def _remember(self, row: Finished) -> None:
         self.done.add((row.problem_id, row.sample_index))
-        self.made_by[row.model, row.prompt_id, row.system_prompt_id] += 1
+        self.made_by[row.model, row.prompt_id, row.system_prompt_id, row.temperature] += 1
 
     async def append(self, result: GenerationResult) -> None:
         """Write a finished problem down; it is on disk when this returns.

@@ -59,7 +59,10 @@ def faults(*files, results=(), problems=None) -> dict[str, str]:
 def edit(path, change, problem_id="k1") -> None:
     """Change the row about a problem."""
     rows = [json.loads(line) for line in path.read_text().splitlines()]
-    (row,) = [r for r in rows if (r if "problem_id" in r else r["problem"])["problem_id"] == problem_id]
+    beside = path.with_name(path.name.replace(".jsonl", ".rows.jsonl"))
+    known = [json.loads(line) for line in beside.read_text().splitlines()] if beside.exists() else rows
+    row = next(r for r, k in zip(rows, known, strict=True) if k.get("problem_id", k.get("problem")) == problem_id
+               or (isinstance(k.get("problem"), dict) and k["problem"]["problem_id"] == problem_id))  # fmt: skip
     change(row)
     path.write_text("".join(json.dumps(row) + "\n" for row in rows))
 
@@ -69,6 +72,45 @@ def test_what_was_not_touched_holds(folder):
     files = [folder / f"{name}.jsonl" for name in EXPORTERS]
     assert faults(folder / "s.jsonl") == {}
     assert faults(*files, results=[folder / "s.jsonl"]) == {}
+
+
+def test_tables_hold_too(folder):
+    """The same as Parquet, raw thinking kept, whatever the file is called."""
+    for name in ("self-debug", "dpo", "flat"):
+        output = folder / f"{name}.pq"
+        run_export([folder / "s.jsonl"], name, output, ExportOptions(thinking="keep"), table=True)
+        assert faults(output, results=[folder / "s.jsonl"]) == {}
+
+
+def without(*keys):
+    """Keys taken away."""
+    return lambda row: [row.pop(key) for key in keys]
+
+
+ANSWER = "def add_k1(n):\n    return n + 1"
+SPOILT = {
+    "the question": ("sft", lambda row: row["messages"][1].update(content="Write a poem.")),
+    "prose around the code": ("sft", lambda row: row["messages"][-1].update(content=fenced(ANSWER) + " So.")),
+    "an answer that failed": ("self-debug", lambda row: row["messages"][2].update(content=fenced(ANSWER))),
+    "its weight": ("openai", lambda row: row["messages"][2].update(weight=1)),
+    "a label": ("kto", lambda row: row.update(label=not row["label"])),
+    "the model": ("sft", lambda row: row.update(model="another")),
+    "hashes taken away": ("sft", without("tests_sha256", "comparison")),
+    "that it is verified": ("sft", without("verified")),
+    "another answer beside": ("prompt-completion", lambda row: row.update(messages=row["completion"])),
+    "a name for tests": ("sft", lambda row: row.update(tests_file="x", messages=row["messages"][:-1])),
+    "the code of a table": ("flat", lambda row: row.update(final_code="def add_k1(n): pass")),
+    "the prompt of tests": ("rl", lambda row: row["prompt"][-1].update(content="Write a poem.")),
+    "the side that lost": ("dpo", lambda row: row["rejected"][0].update(content="No.")),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("what", SPOILT)
+def test_whatever_is_changed_is_named(folder, what):
+    """Not the code alone: an exported row is what the run gives, key by key, or it is named."""
+    name, spoil = SPOILT[what]
+    edit(folder / f"{name}.jsonl", spoil)
+    assert list(faults(folder / f"{name}.jsonl", results=[folder / "s.jsonl"])) == ["k1"]
 
 
 def answer_of(row) -> dict:

@@ -212,3 +212,42 @@ def test_other_options_make_other_problems(tmp_path, codegen):
     assert (first.returncode, second.returncode) == (0, 0), first.stderr + second.stderr
     assert [r["problem"]["problem_id"] for r in read(tmp_path / "out.jsonl")] == ["k0", "k1", "k2"]
     assert "1 were done before" in second.stdout
+
+
+def generated(codegen, *more):
+    command = "generate --dataset jsonl --source in.jsonl --output out.jsonl --model scripted:reference".split()
+    return codegen(*command, *more)
+
+
+@pytest.mark.slow
+def test_a_run_is_about_the_same_problems(tmp_path, codegen):
+    """Where a source has other words or tests by now, or the problem file was edited, nothing is mixed: one line, and
+    the rows stay; --force starts anew.
+    """
+    rows = [problem(n) for n in range(3)]
+    write_lines(tmp_path / "in.jsonl", rows)
+    assert generated(codegen, "--limit", 2).returncode == 0
+    kept = (tmp_path / "out.jsonl").read_bytes()
+    write_lines(tmp_path / "in.jsonl", [rows[0] | {"problem": "Other words for add_k0."}, *rows[1:]])
+    other = generated(codegen, "--limit", 3)
+    assert (other.returncode, "other words or tests for 1 problems" in other.stderr) == (2, True)
+    with (tmp_path / "out.problems.jsonl").open("a") as file:
+        file.write(json.dumps(problem(9)) + "\n")
+    edited = generated(codegen, "--limit", 2)
+    assert (edited.returncode, "was changed since" in edited.stderr) == (2, True)
+    assert (tmp_path / "out.jsonl").read_bytes() == kept
+    assert not list(tmp_path.glob(".*.draft*"))
+    assert generated(codegen, "--limit", 3, "--force").returncode == 0
+    assert len(read(tmp_path / "out.jsonl")) == 3
+    warned = generated(codegen, "--limit", 3, "--temperature", 0.3)
+    assert "3 rows are of model reference, prompts basic and helpful_coder, temperature None" in warned.stderr
+    assert "3 conversations, all of them done before" in warned.stdout
+
+
+def test_a_foreign_output_is_refused_first(tmp_path, codegen):
+    """A file that holds something else is refused before anything is written beside it."""
+    write_lines(tmp_path / "in.jsonl", [problem(0)])
+    (tmp_path / "out.jsonl").write_text("# notes\n")
+    done = generated(codegen)
+    assert (done.returncode, "not a result row" in done.stderr) == (2, True)
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["in.jsonl", "out.jsonl"]

@@ -104,6 +104,8 @@ def test_samples_have_reports_of_their_own(tmp_path):
     with pytest.raises(ConfigError, match="--sample"):
         list(join_report(results, report))
     assert [r.harness and r.harness.outcome for r in join_report(results, report, 1)] == [None, "resolved"]
+    with pytest.raises(DataError, match="none of these answers of sample 9"):
+        list(join_report(results, report, 9))
 
 
 def test_the_command(tmp_path, codegen):

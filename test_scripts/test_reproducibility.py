@@ -82,8 +82,11 @@ def test_somebodys_pages_are_not_replaced(made, tmp_path):
 
 def test_what_can_not_be_told(made, tmp_path):
     """A run without a manifest, an export without a card, and one that was changed after its card are one line each."""
-    with pytest.raises(ConfigError, match="run's manifest"):
+    with pytest.raises(ConfigError, match="no such file"):
         collect(tmp_path / "nothing.jsonl")
+    (tmp_path / "bare.jsonl").write_text("")
+    with pytest.raises(ConfigError, match="run's manifest"):
+        collect(tmp_path / "bare.jsonl")
     (tmp_path / "x.jsonl").write_text("{}\n")
     with pytest.raises(ConfigError, match="card of an export"):
         collect(made / "s.jsonl", [tmp_path / "x.jsonl"])

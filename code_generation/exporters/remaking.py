@@ -142,10 +142,10 @@ class Remade:
 
 
 def _bare(messages: Any) -> Any:
-    """Messages without keys that hold nothing, which a table has for all of them."""
+    """Messages without keys that hold nothing, which a table has for all of them, and in one order."""
     if not isinstance(messages, list):
         return messages
-    return [{k: v for k, v in m.items() if v is not None} if isinstance(m, dict) else m for m in messages]
+    return [dict(sorted((k, v) for k, v in m.items() if v is not None)) if isinstance(m, dict) else m for m in messages]
 
 
 def _made(piece: Piece, conversation: Conversation) -> Made:
@@ -197,6 +197,12 @@ def is_table(path: Path) -> bool:
     """
     with boundary(DataError, f"{path} can't be read", OSError), path.open("rb") as file:
         return file.read(len(MAGIC)) == MAGIC
+
+
+def read_with(path: Path) -> Path | None:
+    """The export beside which a file with what proves its rows stands; None: it is no such file."""
+    main = path.with_name(path.name.replace(".rows.jsonl", ".jsonl"))
+    return main if main != path and main.is_file() and rows_path(main) == path else None
 
 
 def exported_rows(path: Path) -> Iterator[tuple[str, Row]]:

@@ -44,8 +44,11 @@ def collect(run: Path, exports: Sequence[Path] = ()) -> dict[str, Any]:
     Raises:
         ConfigError: it has no manifest, or an export no card. DataError: a file of it is not what it should be.
     """
+    if not run.is_file():
+        msg = f"{run}: no such file"
+        raise ConfigError(msg)
     folder = run.parent
-    manifest = _read(run_manifest_path(run), "a run's manifest; name the result file OUT of `codegen scrape`")
+    manifest = _read(run_manifest_path(run), "a run's manifest; name OUT of `codegen scrape` or `codegen generate`")
     files = _files_of(run, manifest)
     problems = files.get("problems")
     results = [path for role, path in files.items() if role in {"results", "unsolved"}]
@@ -55,6 +58,7 @@ def collect(run: Path, exports: Sequence[Path] = ()) -> dict[str, Any]:
             listed.append(_fingerprint(role, path, folder))
             progress.step(path.name)
         made = [_export(path, folder) for path in exports]
+        listed += [_fingerprint("export_card", card_path(path), folder) for path in exports]
     counted = _count(r for path in results for _, r in read_results(path))
     return {
         "kind": KIND,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import PurePath
 from typing import TYPE_CHECKING
 
 from code_generation.errors import ConfigError, boundary
@@ -59,7 +60,7 @@ def write_manifest(run: Path, output_dir: Path | None, exports: Sequence[Path], 
 
 
 def _card_name(path: str) -> str:
-    return f"{path.replace('/', '_')}.card.md"
+    return f"{PurePath(path).name}.card.md"
 
 
 def _refuse(path: Path) -> None:
