@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from code_generation.errors import DataError
 from code_generation.evaluation.failures import Fact, kind_of_failure
+from code_generation.evaluation.known import dollars, finite, tokens
 from code_generation.evaluation.plain import Plain
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from code_generation.models import CodeProblem, GenerationResult, JsonValue, Verdict
 
@@ -63,10 +64,27 @@ class Sample(Plain):
     harness: str | None = None
     """What the data set's official harness made of it, see `models.HarnessOutcome`; None: not known."""
 
+    def __post_init__(self) -> None:
+        """Take numbers that can't be, such as a cost of NaN, for unknown."""
+        for name, known in _KNOWN.items():
+            value = getattr(self, name)
+            if value is not None and known(value) is None:
+                object.__setattr__(self, name, None)
+
     @property
     def counts(self) -> bool:
         """Whether it has a verdict that says something about the candidate."""
         return self.verdict in {"pass", "fail"}
+
+
+_KNOWN: dict[str, Callable[[Any], float | None]] = {
+    "cost_usd": dollars,
+    "input_tokens": tokens,
+    "output_tokens": tokens,
+    "reward": finite,
+    "fraction": finite,
+    "log_ratio": finite,
+}
 
 
 def from_result(result: GenerationResult, *, hack_signs: tuple[str, ...] = ()) -> Sample:
@@ -119,11 +137,12 @@ def from_verdict(
         DataError: the row is none.
     """
     outcomes, verdict = row.get("outcomes"), row.get("verdict")
-    if not isinstance(row.get("problem_id"), str) or not isinstance(outcomes, list) or verdict not in _VERDICTS:
+    said = outcomes if isinstance(outcomes, list) and all(isinstance(o, dict) for o in outcomes) else None
+    if not isinstance(row.get("problem_id"), str) or said is None or verdict not in _VERDICTS:
         msg = "expected a verdict row of codegen grade, with problem_id, verdict and outcomes; got keys "
         raise DataError(msg + ", ".join(sorted(map(str, row))))
     judged = verdict if outcomes else None
-    facts = [Fact(str(o.get("status")), bool(o.get("is_public")), str(o.get("error", ""))) for o in outcomes]
+    facts = [Fact(_text(o.get("status")) or "", bool(o.get("is_public")), _text(o.get("error")) or "") for o in said]
     no_code = "code_sha256" in row and row["code_sha256"] is None
     whole = (
         row.get("tests", "all") == "all" and row.get("hardest") is None and row.get("profile", "default") == "default"
@@ -197,7 +216,9 @@ def _text(value: JsonValue) -> str | None:
 
 
 def _number(value: JsonValue) -> float | None:
-    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+    if isinstance(value, bool) or not isinstance(value, int | float) or finite(value) is None:
+        return None
+    return float(value)
 
 
 def values_by_problem(samples: Iterable[Sample], what: What = "pass") -> dict[str, list[float]]:

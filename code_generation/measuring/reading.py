@@ -189,7 +189,7 @@ class _Recorded(msgspec.Struct, kw_only=True):
 def _recorded(row: Mapping[str, JsonValue], problem: CodeProblem | None, index: int) -> Sample:
     try:
         said = msgspec.convert(dict(row), _Recorded)
-    except msgspec.ValidationError as e:
+    except (msgspec.ValidationError, UnicodeEncodeError) as e:  # the second: half a surrogate pair
         raise DataError(str(e)) from None
     by_passed = None if said.passed is None else "pass" if said.passed else "fail"
     verdict = said.verdict or by_passed

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from code_generation.errors import DataError
 from code_generation.evaluation.failures import FAILURES
 from code_generation.evaluation.figures import FigureOptions, bucket_of, figures
+from code_generation.evaluation.known import without_odd_numbers
 from code_generation.evaluation.outcomes import check_unique, from_result
-from code_generation.reports.conversations import problem_entry, prompt_entry, turns
+from code_generation.reports.conversations import problem_entry, prompt_entry, text_of, turns
 from code_generation.reports.hacks import HackTally, Looker, public_only, says
 from code_generation.reports.options import ReportOptions
 from code_generation.reports.reading import Tasks, whole_runs
@@ -110,7 +111,7 @@ class _Gathered:
         self._files[row.file] += 1
         kept = self._conversations.setdefault(group, [])
         if self.how.attempts is None or len(kept) < self.how.attempts:
-            kept.append(_conversation(row, sample, tricks, show_private=self.how.show_private))
+            kept.append(without_odd_numbers(_conversation(row, sample, tricks, show_private=self.how.show_private)))
 
     def report(self) -> Report:
         ordered = sorted(self.samples)
@@ -182,10 +183,10 @@ def _conversation(row: Row, sample: Sample, tricks: Sequence[Trick], *, show_pri
         "fraction": sample.fraction,
         "n_passed": grade.n_passed if grade else None,
         "n_tests": grade.n_tests if grade else len(result.problem.test_cases),
-        "cost_usd": result.cost_usd,
-        "input_tokens": result.usage.input_tokens,
-        "output_tokens": result.usage.output_tokens,
-        "ended": result.generation_metadata.get("ended"),
+        "cost_usd": sample.cost_usd,
+        "input_tokens": sample.input_tokens,
+        "output_tokens": sample.output_tokens,
+        "ended": text_of(result.generation_metadata.get("ended")) or None,
         "harness": result.harness.outcome if result.harness else None,
         "tricks": [t._asdict() for t in tricks],
         "public_only": public_only(grade),

@@ -5,9 +5,16 @@ from __future__ import annotations
 import difflib
 from typing import TYPE_CHECKING
 
+from code_generation.evaluation.known import dollars
 from code_generation.exporters.thinking import thinking_of, visible_text
-from code_generation.prompts import render_expected, render_input
-from code_generation.reports.conversations import counts, prompt_entry, split_turns
+from code_generation.reports.conversations import (
+    counts,
+    prompt_entry,
+    shown_expected,
+    shown_input,
+    split_turns,
+    text_of,
+)
 from code_generation.reports.formatting import money, plural, words
 from code_generation.reports.plain_text import clipped, escaped, fenced
 
@@ -64,10 +71,9 @@ def verdict_of(result: GenerationResult) -> str:
 
 def _title(result: GenerationResult) -> str:
     said = result.generation_metadata
-    model, prompt = (escaped(str(said.get(k) or "unknown")) for k in ("model", "prompt_id"))
-    return (
-        f"{escaped(result.problem.problem_id)}, {model}, {prompt}, sample {escaped(str(said.get('sample_index', 0)))}"
-    )
+    model, prompt = (escaped(text_of(said.get(k)) or "unknown") for k in ("model", "prompt_id"))
+    sample = escaped(text_of(said.get("sample_index", 0)))
+    return f"{escaped(result.problem.problem_id)}, {model}, {prompt}, sample {sample}"
 
 
 def _trace_row(number: int, attempt: Attempt, problem: CodeProblem, *, show_private: bool) -> str:
@@ -93,7 +99,7 @@ def _first_failure(grade: Grade, problem: CodeProblem, *, show_private: bool) ->
     details = []
     if number < len(problem.test_cases):
         test = problem.test_cases[number]
-        details = [f"input {render_input(test, problem.func_name)}", f"expected {render_expected(test)}"]
+        details = [f"input {shown_input(test, problem.func_name)}", f"expected {shown_expected(test)}"]
     details += [f"got {outcome.got}"] if outcome.got else []
     details += [outcome.error.strip().rpartition("\n")[2]] if outcome.error.strip() else []
     return "; ".join([text, *(escaped(clipped(d, ERROR)) for d in details)])
@@ -102,7 +108,7 @@ def _first_failure(grade: Grade, problem: CodeProblem, *, show_private: bool) ->
 def _conversation(result: GenerationResult, *, show_private: bool) -> Iterator[str]:
     yield f"# {_title(result)}: {verdict_of(result)}\n\n"
     yield f"{plural(len(result.attempts), 'turn')}; verified: {'yes' if result.verified else 'no'}; "
-    yield f"cost: {money(result.cost_usd)}\n"
+    yield f"cost: {money(dollars(result.cost_usd))}\n"
     for asked in prompt_entry(result):
         yield f"\n## {asked['role'].capitalize()}\n\n{fenced(asked['content'])}"
     before: tuple[str, int] | None = None
@@ -152,7 +158,7 @@ def _outcomes(grade: Grade, problem: CodeProblem, *, show_private: bool) -> Iter
 
 
 def _test_row(number: int, outcome: Outcome, test: TestCase | None, func_name: str | None) -> str:
-    asked = (render_input(test, func_name), render_expected(test)) if test else ("", "")
+    asked = (shown_input(test, func_name), shown_expected(test)) if test else ("", "")
     got = "; ".join(t for t in (outcome.got.strip(), outcome.error.strip()) if t)
     cells = " | ".join(escaped(clipped(t, ERROR)) for t in (*asked, got))
     return f"| {number} | {'public' if outcome.is_public else 'private'} | {words(outcome.status)} | {cells} |\n"

@@ -5,11 +5,16 @@ from __future__ import annotations
 from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
+from code_generation.errors import DataError
+from code_generation.evaluation.known import dollars, tokens
 from code_generation.exporters.thinking import thinking_of, visible_text
+from code_generation.jsonl import encode
 from code_generation.prompts import render_expected, render_input
 from code_generation.reports.plain_text import clipped
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from code_generation.models import (
         Attempt,
         CodeProblem,
@@ -23,6 +28,7 @@ if TYPE_CHECKING:
 
 TEST_TEXT = 4000
 """Characters of a test's input or expected value that a report holds."""
+TOO_DEEP = "(nested too deeply to show)"
 Entry = dict[str, Any]
 Spoken = tuple["Message", list["Message"]]
 """An answer and the messages after it."""
@@ -38,15 +44,16 @@ def problem_entry(problem: CodeProblem, *, show_private: bool) -> Entry:
     tags = said.get("tags")
     return {
         "problem_id": problem.problem_id,
-        "dataset": _text(said.get("source")),
-        "difficulty": _text(said.get("difficulty")) or None,
+        "dataset": text_of(said.get("source")),
+        "difficulty": text_of(said.get("difficulty")) or None,
         "adversarial": said.get("adversarial") is True,
         "tags": [t for t in tags if isinstance(t, str)] if isinstance(tags, list) else [],
         "tests": [_test_entry(t, problem.func_name, show_private=show_private) for t in problem.test_cases],
     }
 
 
-def _text(value: JsonValue) -> str:
+def text_of(value: JsonValue) -> str:
+    """A fact of metadata as text; empty where it is none, or no single one."""
     return "" if value is None or isinstance(value, list | dict) else str(value)
 
 
@@ -55,9 +62,33 @@ def _test_entry(test: TestCase, func_name: str | None, *, show_private: bool) ->
         return {"is_public": False}
     return {
         "is_public": test.is_public,
-        "input": clipped(render_input(test, func_name), TEST_TEXT),
-        "expected": clipped(render_expected(test), TEST_TEXT),
+        "input": clipped(shown_input(test, func_name), TEST_TEXT),
+        "expected": clipped(shown_expected(test), TEST_TEXT),
     }
+
+
+def shown_input(test: TestCase, func_name: str | None) -> str:
+    """A test's input as text, whatever it is."""
+    return _rendered(lambda: render_input(test, func_name), test.input)
+
+
+def shown_expected(test: TestCase) -> str:
+    """A test's expected value as text, whatever it is."""
+    return _rendered(lambda: render_expected(test), test.output)
+
+
+def _rendered(render: Callable[[], str], value: JsonValue) -> str:
+    """As it is meant to be written; as JSON where it is not what it should be, `{"args": 5}` for instance."""
+    try:
+        return render()
+    except (DataError, ValueError, TypeError, AttributeError):
+        pass
+    except (RecursionError, MemoryError):
+        return TOO_DEEP
+    try:
+        return encode(value)
+    except (RecursionError, MemoryError):
+        return TOO_DEEP
 
 
 def prompt_entry(result: GenerationResult) -> list[Entry]:
@@ -109,9 +140,9 @@ def _turn(spoken: Spoken | None, attempt: Attempt | None, *, show_private: bool)
         "grade": grade_entry(attempt.grade, show_private=show_private) if attempt.grade else None,
         "finish_reason": attempt.finish_reason,
         "refusal": attempt.refusal,
-        "input_tokens": attempt.usage.input_tokens,
-        "output_tokens": attempt.usage.output_tokens,
-        "cost_usd": attempt.cost_usd,
+        "input_tokens": tokens(attempt.usage.input_tokens),
+        "output_tokens": tokens(attempt.usage.output_tokens),
+        "cost_usd": dollars(attempt.cost_usd),
         "latency_s": attempt.latency_s,
     }
     if attempt.patch is not None:

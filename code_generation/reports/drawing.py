@@ -162,4 +162,4 @@ def round_ticks(low: float, high: float, *, log: bool = False) -> list[float]:
     step = 10.0 ** math.floor(math.log10(span))
     step = next(s for s in (step / 5, step / 4, step / 2, step, 2 * step) if span / s <= 5)  # noqa: PLR2004
     first = math.ceil(low / step - 1e-9)
-    return [round(i * step, 12) for i in range(first, math.floor(high / step + 1e-9) + 1)]
+    return [float(f"{i * step:.12g}") for i in range(first, math.floor(high / step + 1e-9) + 1)]
