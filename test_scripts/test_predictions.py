@@ -11,7 +11,7 @@ from code_generation.errors import ConfigError, DataError
 from code_generation.jsonl import write_lines
 from code_generation.predictions import HarnessReport, join_report, predictions_path, write_predictions
 from code_generation.results import read_results
-from test_scripts.test_generate import PATCH
+from test_scripts.test_generate import PATCH, issue
 
 IDS = ("resolved", "unresolved", "error", "empty")
 
@@ -161,3 +161,19 @@ def test_what_a_harness_resolved_is_exported_and_checked(tmp_path, codegen):
     write_lines(tmp_path / "sft.jsonl", [exported, exported | {"problem_id": "i-2"}])
     forged = codegen("verify", "sft.jsonl", "--results", "m.jsonl")
     assert (forged.returncode, "sft.jsonl:2 i-2" in forged.stdout, "sft.jsonl:1" in forged.stdout) == (1, True, False)
+
+
+def test_a_repaired_patch_is_exported_as_repaired(tmp_path, codegen):
+    """What the harness resolved is the repaired patch, so that one is trained on, and the claim holds."""
+    said = PATCH.replace("@@ -1 +1 @@", "@@ -1,4 +1,4 @@")
+    answers = [{"problem_id": "own__repo-0", "responses": [f"So:\n\n<patch>\n{said}</patch>"]}]
+    write_lines(tmp_path / "a.jsonl", answers)
+    write_lines(tmp_path / "issues.jsonl", [issue(0)])
+    command = "generate --dataset swebench --source issues.jsonl --output out.jsonl --model replay:a.jsonl".split()
+    assert codegen(*command).returncode == 0
+    report_of(tmp_path / "r.json", resolved_ids=["own__repo-0"])
+    assert codegen("patches", "out.jsonl", "--harness-report", "r.json", "--output", "m.jsonl").returncode == 0
+    codegen("export", "m.jsonl", "--output", "sft.jsonl")
+    (row,) = [json.loads(line) for line in (tmp_path / "sft.jsonl").read_text().splitlines()]
+    assert row["messages"][-1]["content"] == f"<patch>\n{PATCH.strip()}\n</patch>"
+    assert codegen("verify", "sft.jsonl", "--results", "m.jsonl").returncode == 0

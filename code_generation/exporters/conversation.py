@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
+from msgspec import structs
+
 from code_generation.certificate import sha256_text
 from code_generation.exporters.proof import is_certified, verified_by
 from code_generation.exporters.thinking import render_answer, visible_text
@@ -133,12 +135,18 @@ class Conversation:
             Turn(
                 number + 1,
                 history[:place],
-                history[place],
+                self._proven_form(history[place], attempt),
                 attempt,
                 self.verified_by is not None if place == places[-1] else _passed(attempt),
             )
             for number, (place, attempt) in enumerate(zip(places, attempts, strict=True))
         ]
+
+    def _proven_form(self, message: Message, attempt: Attempt) -> Message:
+        """The answer; of a patch that had to be repaired the repaired one alone: that is what a harness was given."""
+        if attempt.patch is None or not attempt.patch.repairs:
+            return message
+        return structs.replace(message, content=self.block(attempt.patch.patch), blocks=None)
 
     def fault(self, shown: Iterable[Turn]) -> Reason | None:
         """Why there is no row that trains on the final code and shows these turns; None: nothing is against it."""

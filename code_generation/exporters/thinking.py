@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 from code_generation.extract import split_thinking
@@ -9,6 +10,9 @@ from code_generation.extract import split_thinking
 if TYPE_CHECKING:
     from code_generation.exporters.options import Thinking
     from code_generation.models import JsonValue, Message
+
+
+_TAGS = re.compile(r"</?(?:think|thinking)>", re.IGNORECASE)
 
 
 def thinking_of(message: Message) -> str:
@@ -30,6 +34,7 @@ def render_answer(message: Message, thinking: Thinking) -> dict[str, JsonValue]:
     if thinking == "strip":
         return {"role": "assistant", "content": said}
     if thinking == "tags":
+        thought = _TAGS.sub("", thought)  # one that speaks of such tags would end them early
         content = f"<think>\n{thought}\n</think>\n\n{said.lstrip()}" if thought else said
         return {"role": "assistant", "content": content}
     kept: dict[str, JsonValue] = {"role": "assistant", "content": said}
