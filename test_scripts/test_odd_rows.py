@@ -73,6 +73,13 @@ def test_packed_files_of_a_run_belong_together(tmp_path, out, log):
     assert len(gather([good, bad]).samples) == 3
 
 
+def test_rows_of_a_run_without_a_model_are_one_system(tmp_path):
+    """Where rows name no model, the file's name stands for it, the same for both files of a run."""
+    good = write_rows(tmp_path / "run.jsonl", [solved(0, model="")])
+    write_rows(tmp_path / "run.unsolved.jsonl.gz", [unsolved(1, model="")])
+    assert [(r["model"], r["pass_at"]["1"]) for r in evaluation(good)["leaderboard"]] == [("run", 0.5)]
+
+
 def test_a_copy_in_another_packing_is_not_read_too(tmp_path):
     """Where a packed copy stands beside its original, one of both is read."""
     good = write_rows(tmp_path / "run.jsonl", [solved(0)])

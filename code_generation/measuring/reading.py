@@ -115,7 +115,8 @@ def _gather_file(
                 msg = f"{place}: {e}"
                 raise DataError(msg) from None
             seen[mine] += 1
-        found.samples.append(_named(sample, label, options.strategy or ""))
+        name = label.removesuffix(".unsolved") if kind == RESULT and not options.model else label  # as its solved rows
+        found.samples.append(_named(sample, name, options.strategy or ""))
     found.files.append({"name": path.name, "rows": kinds.total(), "kind": kinds.most_common(1)[0][0] if kinds else ""})
     found.paths.append(path)
 
