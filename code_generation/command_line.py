@@ -42,6 +42,10 @@ RESUMED = {"demo", "scrape", "generate", "grade", "evaluate", "baselines"}
 NOT_FROM_ENVIRONMENT = {(command, "--model") for command in ("preprocess", "evaluate", "compare", "diagnose")}
 """A model that is set for other commands is not paid here unasked; where rows are read, it is not theirs."""
 
+NEVER_FROM_FILE = {"--config", "--help", "--version"}
+NOT_FROM_FILE = {"evaluate": NEVER_FROM_FILE | {"--problems", "--model", "--strategy"}}
+"""Flags that a section of a file can't set, by command: those of `evaluate` are for rows that are there already."""
+
 
 def fill_in(_app: App, commands: tuple[str, ...], arguments: ArgumentCollection) -> None:
     """Values for flags that were not typed: from the file that --config names, section by command; then the
@@ -59,7 +63,9 @@ def fill_in(_app: App, commands: tuple[str, ...], arguments: ArgumentCollection)
             msg = f"config file {path} has no [{commands[-1]}] section; it has: {', '.join(table) or 'nothing'}"
             raise ConfigError(msg)
         values = table[commands[-1]]
-        known = {name[2:].replace("-", "_") for name in by_flag}
+        known = {
+            name[2:].replace("-", "_") for name in by_flag.keys() - NOT_FROM_FILE.get(commands[-1], NEVER_FROM_FILE)
+        }
         if unknown := sorted(k for k in values if k.replace("-", "_") not in known):
             raise UnknownName(f"key in {path}", unknown[0], known)
     for flag, argument in by_flag.items():

@@ -118,7 +118,7 @@ def baselines(
     Example: `codegen baselines --dataset datasets/synthetic_sample.jsonl --max-tasks 3 --ks 1,5`
 
     Args:
-        dataset: Problem file of `codegen synthesize`.
+        dataset: Problem file of `codegen synthesize`, or one whose problems have references and wrong solutions.
         max_tasks: Only the first tasks.
         samples_per_task: Answers per task.
         include_oracle: Let the references answer too: what is not 1.000 there is no fault of a model.

@@ -18,6 +18,7 @@ from code_generation.executors import open_executor
 from code_generation.extract import extract_code
 from code_generation.generation_cli import app
 from code_generation.grader import TestExecutionGrader
+from code_generation.jsonl import write_lines
 from code_generation.loaders.jsonl import read_problems
 from code_generation.measuring.baselines import baselines_recipe
 from code_generation.measuring.remembering import RememberingGrader
@@ -25,6 +26,7 @@ from code_generation.models import Grade, Message, Request, Sampling
 from code_generation.prompts import PromptLibrary, PromptSet, opening_messages
 from code_generation.providers import ModelOptions, choose_model
 from code_generation.providers.builtin import FORMS, BuiltinProvider, _slip
+from code_generation.records import to_json_object
 from code_generation.scraper import SolvePolicy, solve
 from code_generation.synthesis import synthesize
 from code_generation.synthesize import write_tasks
@@ -224,10 +226,14 @@ def test_baselines_of_a_few_tasks(tmp_path, capsys):
     assert capsys.readouterr().out == first and {p.name: p.read_bytes() for p in out.iterdir()} == kept
 
 
-def test_baselines_are_for_synthetic_tasks(tmp_path):
-    """Other problems are refused before anything is made; so are numbers that can't be meant."""
-    with pytest.raises(DataError, match="baselines are for files of codegen synthesize"):
-        command("baselines", "--dataset", ROOT / "datasets/samples.jsonl", "--output-dir", tmp_path / "out")
+def test_baselines_need_something_wrong_to_answer(tmp_path):
+    """Problems that leave the models no wrong answer are refused before anything is made; those of another set that
+    bring wrong solutions are taken; numbers that can't be meant are refused.
+    """
+    write_lines(tmp_path / "bare.jsonl", [to_json_object(function_problem(([1], 1), solutions=["def f(x): return x"]))])
+    with pytest.raises(DataError, match=r"neither shortcuts nor metadata\.incorrect_solutions"):
+        command("baselines", "--dataset", tmp_path / "bare.jsonl", "--output-dir", tmp_path / "out")
+    assert baselines_recipe(ROOT / "datasets/samples.jsonl").models
     assert not (tmp_path / "out").exists()
     source = ROOT / "datasets/synthetic_sample.jsonl"
     for flag, value in (("--max-tasks", "0"), ("--samples-per-task", "0"), ("--ks", "0"), ("--strategies", "a,a")):

@@ -131,6 +131,20 @@ def test_values_that_can_t_be(options, said):
     assert (said in str(error.value), "\n" in str(error.value)) == (True, False)
 
 
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [("heuristic-huge", "heuristic-medium"), ("heuristic_small", "heuristic-small"),
+     ("refrence-oracle", "reference-oracle"), ("flaky", "scripted:flaky"), ("scripted-flaky", "scripted:flaky")],
+)  # fmt: skip
+def test_a_slip_in_the_name_of_a_model_of_ours_is_said(typed, meant):
+    """A plain name that is nearly one of ours is not taken for one of OpenAI's, with a key or without."""
+    for environment in ({}, {"OPENAI_API_KEY": "k"}):
+        with pytest.raises(ConfigError, match=f"did you mean '{meant}'"):
+            choose_model(ModelOptions(model=typed), environment)
+    assert choose_model(ModelOptions(model=f"openai:{typed}"), {"OPENAI_API_KEY": "k"}).model == typed
+    assert choose_model(ModelOptions(model="gpt-4o-mini"), {"OPENAI_API_KEY": "k"}).provider == "openai"
+
+
 def test_values_arrive():
     """What is asked for is in the choice, nothing else is; the two that others read have a name of their own."""
     given = {"temperature": 0.0, "top_p": 1.0, "max_tokens": 4096, "reasoning_effort": "high"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import signal
 import subprocess
@@ -16,7 +17,7 @@ from statistics import fmean
 import pytest
 from msgspec import structs
 
-from code_generation.errors import CodeGenerationError, ConfigError, DataError
+from code_generation.errors import CodeGenerationError, ConfigError, DataError, UnknownName
 from code_generation.evaluation.figures import FigureOptions
 from code_generation.generation_cli import app
 from code_generation.jsonl import decode, encode, read_objects, write_lines
@@ -375,6 +376,33 @@ def test_another_source_under_the_same_name_is_refused(tmp_path):
     assert list((tmp_path / "out").glob("*.bak*"))
 
 
+@pytest.mark.slow
+def test_a_model_that_answers_nothing_does_not_stop_the_others(tmp_path, monkeypatch, capsys):
+    """One whose key is refused loses its cells, the others are finished and evaluated; it is said which, that the same
+    command goes on, and the exit status is 1. A key that is missing stops all before anything is asked.
+    """
+    text = (
+        RECIPE.replace('model = "heuristic-small"', 'model = "m"\nbase_url = "{url}"\napi_key_env = "MY_KEY"')
+        .replace("samples = 2", "samples = 1").replace("[1, 2]", "[1]")
+    )  # fmt: skip
+    with serving(api_key="right") as server:
+        config = recipe(tmp_path, text, url=server.url)
+        with pytest.raises(ConfigError, match="MY_KEY is not set"):
+            command("evaluate", "--config", config)
+        assert not list((tmp_path / "out").glob("three.the-oracle*"))
+        monkeypatch.setenv("MY_KEY", "wrong")
+        assert command("evaluate", "--config", config) == 1
+        shown = capsys.readouterr()
+        assert "three, m, direct: not finished" in shown.err and "three, m, plan_then_code: not finished" in shown.err
+        assert (
+            "the same command goes on" in shown.err and "three, the oracle" not in shown.err.split("not finished")[-1]
+        )
+        assert {r["model"] for r in json.loads((tmp_path / "out/x.json").read_text())["leaderboard"]} == {"the oracle"}
+        monkeypatch.setenv("MY_KEY", "right")
+        assert command("evaluate", "--config", config) == 0
+    assert len(json.loads((tmp_path / "out/x.json").read_text())["leaderboard"]) == 4
+
+
 DATASETS = '[[datasets]]\nname = "a"\nsource = "a.jsonl"\n'
 MODELS = '[[models]]\nmodel = "m"\n'
 
@@ -435,15 +463,41 @@ def test_files_or_a_config_but_not_both(tmp_path):
         command("evaluate", "a.jsonl", "--stem", "x")
 
 
-def test_the_example_file_loads(tmp_path, monkeypatch, capsys):
-    """What users copy is valid: its sections are read, and every key of [evaluate] is a flag."""
+EXAMPLE = Path("configs/evaluate.example.toml")
+
+
+@pytest.mark.slow
+def test_the_example_file_runs_as_it_is(tmp_path, monkeypatch, capsys):
+    """What users copy works offline."""
     monkeypatch.chdir(ROOT)
-    found = read_recipe(Path("configs/evaluate.example.toml"))
+    assert (
+        command("evaluate", "--config", EXAMPLE, "--output-dir", tmp_path / "out", "--samples", "1", "--ks", "1") == 0
+    )
+    assert "heuristic-medium" in capsys.readouterr().out and (tmp_path / "out/first.html").exists()
+
+
+def test_the_example_file_loads_whole(tmp_path, monkeypatch, capsys):
+    """With what is commented out there the example is valid too: every key of [evaluate] is a flag."""
+    monkeypatch.chdir(ROOT)
+    assert [m.name for m in read_recipe(EXAMPLE).models] == ["heuristic-medium", "heuristic-small"]
+    whole = re.sub(r"^# (?=\[\[|\w+ = )", "", EXAMPLE.read_text(), flags=re.MULTILINE)
+    (tmp_path / "whole.toml").write_text(whole)
+    found = read_recipe(tmp_path / "whole.toml")
     assert [d.dataset for d in found.datasets] == ["jsonl", "mbpp"]
-    assert [m.name for m in found.models] == ["heuristic-medium", "local, cold", "local, warm"]
+    assert [m.name for m in found.models] == ["heuristic-medium", "heuristic-small", "local, cold", "local, warm"]
     with pytest.raises(CodeGenerationError, match=r"mbpp\.jsonl"):  # all of it was taken; its own data are not here
-        command("evaluate", "--config", "configs/evaluate.example.toml", "--output-dir", tmp_path)
+        command("evaluate", "--config", tmp_path / "whole.toml", "--output-dir", tmp_path / "more")
     capsys.readouterr()
+
+
+def test_a_key_that_is_none_is_answered_with_those_that_mean_something(tmp_path):
+    """A section of a file can't set --config or --help, nor what says something of rows that are there already."""
+    for key in ("smaples", "config", "model", "problems"):
+        (tmp_path / "e.toml").write_text(f"[evaluate]\n{key} = 1\n")
+        with pytest.raises(UnknownName) as error:
+            command("evaluate", "--config", tmp_path / "e.toml")
+        assert "samples" in error.value.known
+        assert not {"config", "help", "version", "model", "problems", "strategy"} & set(error.value.known)
 
 
 def test_what_runs_have_spent(tmp_path):

@@ -26,7 +26,7 @@ from code_generation.reports.formatting import money, sizes
 from code_generation.reports.hacks import caught, public_only
 from code_generation.reports.markdown import render_markdown
 from code_generation.reports.options import ReportOptions
-from code_generation.reports.page import html_pieces, policy, render_html, script_json
+from code_generation.reports.page import html_pieces, policy, render_html, script_json, swatch
 from code_generation.reports.plain_text import HIDDEN, escaped, fenced, visible
 from code_generation.reports.writing import check_outputs, format_of
 from test_scripts.conftest import function_problem
@@ -530,6 +530,21 @@ def test_one_sample_one_turn_no_prices_draws_what_there_is():
     assert {name for name, c in found.items() if c.missing} == {
         "passk", "cost", "failures", "turns", "by-difficulty", "by-adversarial", "by-tag",
     }  # fmt: skip
+
+
+def test_costs_of_nothing_are_a_sentence():
+    """Where all that is known of costs is 0, there is nothing to draw quality against."""
+    found = {c.name: c for c in charts(made([result(problem(0), [("x", PASSED)], cost_usd=0.0)]))}
+    assert found["cost"].missing.startswith("Nothing here cost anything")
+
+
+def test_two_turns_are_bars_and_three_a_line():
+    """Fewer than three points make no line."""
+    for turns in (2, 3):
+        tried = [("x", ["wrong_answer"] * 6)] * (turns - 1) + [("x", PASSED)]
+        chart = {c.name: c for c in charts(made([result(problem(0), tried)]))}["turns"]
+        assert ("<rect" in chart.svg, 'class="line' in chart.svg) == (turns == 2, turns == 3)
+        assert ("<rect" in swatch(chart.svg, 0)) == (turns == 2) and len(chart.rows[0]) == turns + 2
 
 
 def test_many_models_are_drawn_as_far_as_there_is_room():

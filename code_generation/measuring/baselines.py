@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from code_generation.config import BUILT_IN
@@ -14,6 +15,8 @@ from code_generation.providers.builtin import ORACLE
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from code_generation.models import CodeProblem, JsonValue
 
 NAME = "synthetic"
 STEM = "baselines"
@@ -30,11 +33,12 @@ def baselines_recipe(dataset: Path, *, max_tasks: int | None = None, include_ora
     Raises:
         DataError: some problem leaves the models nothing to answer with.
     """
-    unfit = [p.problem_id for p in read_problems(dataset) if not p.solutions or not p.metadata.get("shortcuts")]
+    unfit = [p.problem_id for p in islice(read_problems(dataset), max_tasks) if not p.solutions or not _wrong_of(p)]
     if unfit:
         msg = (
-            f"{dataset}: {len(unfit)} problems have no reference or no shortcuts (the first: {unfit[0]}), so the "
-            "built-in models can't answer them; baselines are for files of codegen synthesize"
+            f"{dataset}: {len(unfit)} problems have no reference, or neither shortcuts nor "
+            f"metadata.incorrect_solutions (the first: {unfit[0]}), so the built-in models can't answer them; "
+            "codegen synthesize makes such as they can"
         )
         raise DataError(msg)
     models = [name for name in BUILT_IN if include_oracle or name != ORACLE]
@@ -44,3 +48,8 @@ def baselines_recipe(dataset: Path, *, max_tasks: int | None = None, include_ora
         ),
         models=tuple(ModelEntry(name=m, options=ModelOptions(model=f"builtin:{m}")) for m in models),
     )  # fmt: skip
+
+
+def _wrong_of(problem: CodeProblem) -> JsonValue:
+    """What a heuristic model answers where it does not know the reference; empty or None: nothing."""
+    return problem.metadata.get("shortcuts") or problem.metadata.get("incorrect_solutions")

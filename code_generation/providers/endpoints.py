@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import os
 import re
 from dataclasses import dataclass, field, replace
@@ -13,6 +14,7 @@ from code_generation.errors import ConfigError, UnknownName
 from code_generation.models import Sampling
 from code_generation.providers.checks import check_values, fill_in, find_key
 from code_generation.providers.dialect import Wire
+from code_generation.providers.scripted import SCRIPTS
 from code_generation.tables import resolve
 
 if TYPE_CHECKING:
@@ -68,6 +70,8 @@ OFFLINE = {
     "scripted": "code_generation.providers.scripted:ScriptedProvider",
     "replay": "code_generation.providers.replay:ReplayProvider",
 }
+ALIKE = 0.7
+"""From here on, 0 to 1, a plain name counts as a slip of the pen for one of ours."""
 NO_KEY = "none"
 """Sent where a service needs no key."""
 
@@ -275,10 +279,21 @@ def _split(model: str, options: ModelOptions, endpoints: Mapping[str, Endpoint])
         return "custom", model
     if model in BUILT_IN:
         return "builtin", model
+    if not colon and (meant := _meant(model)):
+        msg = f"{model!r} is no model that is known here; did you mean {meant!r}? A model of OpenAI is openai:{model}"
+        raise ConfigError(msg)
     if colon:
         hint = f"Where {model!r} is the model's whole name, say which service has it: --provider NAME."
         raise UnknownName("provider", prefix, known, hint)
     return "openai", model
+
+
+def _meant(model: str) -> str | None:
+    """The model without network that a plain name is nearly, or is without its prefix; None: it is like none."""
+    if model in SCRIPTS:
+        return f"scripted:{model}"
+    offline = [*BUILT_IN, *(f"scripted:{name}" for name in SCRIPTS)]
+    return next(iter(difflib.get_close_matches(model, offline, n=1, cutoff=ALIKE)), None)
 
 
 def _endpoint_of(

@@ -20,6 +20,9 @@ MOST_ROWS = 200
 """Of a table of buckets: data sets may have thousands of tags."""
 CROWD = 10
 """Values that an axis has room for; beyond it is logarithmic."""
+FEWEST_POINTS = 3
+"""Of a line; fewer are bars."""
+WIDEST_BAR = 36.0
 OTHERS = "others"
 _DIFFICULTIES = {"easy": 0, "introductory": 0, "medium": 1, "interview": 1, "hard": 2, "competition": 2}
 
@@ -87,6 +90,9 @@ def _costs(groups: list[Group]) -> Chart:
             rows.append((g, cost / samples, quality))
     if not rows:
         why = "What samples cost is not known here (no prices, or a model of one's own), or none has a verdict."
+        return Chart(name=name, title=title, says=says, missing=why)
+    if not any(cost for _, cost, _ in rows):
+        why = "Nothing here cost anything, as far as is known (built-in models, or prices of 0): nothing to compare."
         return Chart(name=name, title=title, says=says, missing=why)
     unknown = len(groups) - len(rows)
     note = f" Cost or pass@1 of {unknown} of {len(groups)} is not known." if unknown else ""
@@ -175,13 +181,9 @@ def _turns(groups: list[Group]) -> Chart:
         return Chart(name=name, title=title, says=says, missing=why)
     mine = [g | {"shares": _shares(g["turns_to_success"], most)} for g in groups if g["turns_to_success"]]
     drawn, note = _drawn(mine)
-    x, y = Scale(1, most, LEFT + 6, RIGHT - 6), Scale(0, 1, PLOT_BOTTOM, TOP)
-    ticks = list(range(1, most + 1)) if most <= CROWD else [t for t in drawing.round_ticks(1, most) if t == int(t)]
+    y = Scale(0, 1, PLOT_BOTTOM, TOP)
     body = drawing.upright_axis(y, LEFT, RIGHT, QUARTERS, "share that had passed")
-    body += drawing.level_axis(x, PLOT_BOTTOM, ticks, "turns")
-    for i, g in enumerate(drawn):
-        body.append(drawing.path([(x(t), y(s)) for t, s in g["shares"]], i))
-        body += [drawing.mark(x(t), y(s), i, f"{g['label']}, after {t}: {percent(s)}") for t, s in g["shares"]]
+    body += _turn_lines(drawn, most, y) if most >= FEWEST_POINTS else _turn_bars(drawn, most, y)
     return Chart(
         name=name,
         title=title,
@@ -193,6 +195,29 @@ def _turns(groups: list[Group]) -> Chart:
             [g["label"], *(percent(s) for _, s in g["shares"]), str(g["turns_to_success"].get(NEVER, 0))] for g in mine
         ],
     )
+
+
+def _turn_lines(drawn: list[Group], most: int, y: Scale) -> list[str]:
+    x = Scale(1, most, LEFT + 6, RIGHT - 6)
+    ticks = list(range(1, most + 1)) if most <= CROWD else [t for t in drawing.round_ticks(1, most) if t == int(t)]
+    body = drawing.level_axis(x, PLOT_BOTTOM, ticks, "turns")
+    for i, g in enumerate(drawn):
+        body.append(drawing.path([(x(t), y(s)) for t, s in g["shares"]], i))
+        body += [drawing.mark(x(t), y(s), i, f"{g['label']}, after {t}: {percent(s)}") for t, s in g["shares"]]
+    return body
+
+
+def _turn_bars(drawn: list[Group], most: int, y: Scale) -> list[str]:
+    """A bar a group beside each turn: so few points make no line."""
+    x = Scale(0.5, most + 0.5, LEFT, RIGHT)
+    body = drawing.level_axis(x, PLOT_BOTTOM, list(range(1, most + 1)), "turns")
+    width = min(WIDEST_BAR, 0.8 * (RIGHT - LEFT) / most / len(drawn))
+    for i, g in enumerate(drawn):
+        for turn, share in g["shares"]:
+            left, top = x(turn) + (i - len(drawn) / 2) * width, y(share)
+            hint = f"{g['label']}, after {turn}: {percent(share)}"
+            body.append(drawing.bar(left, top, width - 2, PLOT_BOTTOM - top, i, hint))
+    return body
 
 
 def _shares(turns: dict[str, int], most: int) -> list[tuple[int, float]]:

@@ -75,7 +75,7 @@ def html_pieces(report: dict[str, Any]) -> Iterator[str]:
         "official_note": OFFICIAL_NOTE,
         "no_candidates": NO_CANDIDATES,
         "charts": [vars(c) | {"svg": Markup(c.svg)} for c in drawn],  # noqa: S704 - drawn here, its labels escaped
-        "swatch": lambda name, series: Markup(swatch(name, series)),  # noqa: S704 - ours
+        "swatch": lambda svg, series: Markup(swatch(svg, series)),  # noqa: S704 - ours
         "measures": MEASURES,
         "hack_table": hack_table(report),
         "hack_names": [g["name"] for g in report["groups"]],
@@ -112,9 +112,9 @@ def script_json(value: JsonValue) -> str:
     return json.dumps(value, separators=(",", ":")).translate(NOT_IN_SCRIPT)
 
 
-def swatch(chart: str, series: int) -> str:
-    """The sign of a series in a legend."""
-    if chart in {"passk", "cost", "turns"}:
+def swatch(svg: str, series: int) -> str:
+    """The sign of a series in the legend of a picture."""
+    if 'class="mark' in svg:
         return drawing.mark(0, 0, series, "", 4.5)
     return drawing.bar(-5, -5, 10, 10, series, "")
 
