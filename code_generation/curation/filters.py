@@ -38,7 +38,7 @@ DEEPEST = 40
 MOST_BITS = 2_000
 """Of an integer that is calculated with; a larger one gives none."""
 SHOWN = 70
-"""Characters on either side of an error that a message shows."""
+"""Characters of an error, and on either side of it, that a message shows."""
 LONGEST_NAME, MOST_NAMES = 40, 40
 """What a message repeats of a name, and how many known ones it lists."""
 
@@ -95,17 +95,17 @@ _INSTEAD = {"=": "== to compare", "&": "and", "|": "or", "!": "not", "~": "not"}
 """Signs of other languages, and what is meant by them."""
 
 
-def _fault(text: str, place: int, what: str) -> NoReturn:
-    """Show the text with a mark below the place.
+def _fault(text: str, place: int, length: int, what: str) -> NoReturn:
+    """Show the text with what is wrong between marks: `n_turns >>=<< 1`.
 
     Raises:
         ConfigError: always.
     """
-    start = max(0, place - SHOWN)
-    shown = "".join(c if c.isprintable() else " " for c in text[start : place + SHOWN])
-    before, after = "..." * (start > 0), "..." * (place + SHOWN < len(text))
-    mark = " " * (len(before) + place - start) + "^"
-    msg = f"the filter can't be read at column {place + 1}: {what}\n  {before}{shown}{after}\n  {mark}"
+    end = place + min(length, SHOWN)
+    before, wrong, after = text[max(0, place - SHOWN) : place], text[place:end], text[end : end + SHOWN]
+    shown = f"{'...' * (place > SHOWN)}{before}>>{wrong}<<{after}{'...' * (end + SHOWN < len(text))}"
+    shown = "".join(c if c.isprintable() else " " for c in shown).strip()
+    msg = f"the filter can't be read at column {place + 1}, {shown} : {what}"
     raise ConfigError(msg)
 
 
@@ -118,10 +118,10 @@ def _tokens(text: str) -> list[_Token]:
             place += len(text[place:]) - len(text[place:].lstrip())
             sign = text[place]
             if sign in "'\"":
-                _fault(text, place, f"expected the closing {sign} of this text")
+                _fault(text, place, len(text), f"expected the closing {sign} of this text")
             instead = _INSTEAD.get(sign)
             hint = f"use {instead}" if instead else "expected a field, a value or an operator"
-            _fault(text, place, f"{hint}, found {sign!r}")
+            _fault(text, place, 1, f"{hint}, found {sign!r}")
         found.append(_Token(match.lastgroup, match[match.lastgroup], match.start(match.lastgroup)))
         place = match.end()
     return [*found, _Token("end", "", end)]
@@ -144,7 +144,7 @@ class _Parser:
     def parse(self) -> tuple[frozenset[str], Callable[[Mapping[str, JsonValue]], JsonValue]]:
         """The fields and the meaning of the whole text."""
         if self._token.kind == "end":
-            _fault(self._text, 0, "expected a condition such as `verified`, found nothing")
+            _fault(self._text, 0, 0, "expected a condition such as `verified`, found nothing")
         evaluate = self._either()
         if self._token.kind != "end":
             self._expected("an operator (and, or, ==, <, in, ...) or the end")
@@ -162,15 +162,18 @@ class _Parser:
             return token.text
         return None
 
+    def _wrong(self, token: _Token, what: str) -> NoReturn:
+        _fault(self._text, token.place, len(token.text), what)
+
     def _expected(self, what: str) -> NoReturn:
         token = self._token
-        _fault(self._text, token.place, f"expected {what}, found {repr(token.text) if token.text else 'the end'}")
+        self._wrong(token, f"expected {what}, found {repr(token.text) if token.text else 'the end'}")
 
     def _deeper(self, step: Callable[[], Any]) -> Any:
         """Go into something, so that depth stays bounded."""
         self._depth += 1
         if self._depth > DEEPEST:
-            _fault(self._text, self._token.place, f"nested more than {DEEPEST} deep")
+            self._wrong(self._token, f"nested more than {DEEPEST} deep")
         found = step()
         self._depth -= 1
         return found
@@ -274,12 +277,12 @@ class _Parser:
 
     def _call(self, name: _Token) -> Callable[[Mapping[str, JsonValue]], JsonValue]:
         if name.text not in FUNCTIONS:
-            _fault(self._text, name.place, f"unknown function {_hint(name.text, FUNCTIONS)}")
+            self._wrong(name, f"unknown function {_hint(name.text, FUNCTIONS)}")
         function, wanted = FUNCTIONS[name.text]
         arguments = self._deeper(self._arguments)
         if len(arguments) != wanted:
             given = f"{name.text}() takes {wanted} argument{'s' * (wanted > 1)}, found {len(arguments)}"
-            _fault(self._text, name.place, given)
+            self._wrong(name, given)
         return lambda facts: function(*[a(facts) for a in arguments])
 
     def _arguments(self) -> list[Callable[[Mapping[str, JsonValue]], JsonValue]]:
@@ -295,7 +298,7 @@ class _Parser:
         above = name.split(".")
         wider = (".".join([*above[:n], "*"]) for n in range(1, len(above)))
         if name not in self._known and not any(w in self._known for w in wider):
-            _fault(self._text, token.place, f"unknown field {_hint(name, self._known)}")
+            self._wrong(token, f"unknown field {_hint(name, self._known)}")
         self._fields.add(name)
         if len(above) == 1:
             return lambda facts: facts.get(name)
@@ -332,12 +335,17 @@ def _within(facts: Mapping[str, JsonValue], name: str, parts: list[str]) -> Json
 # ------------------------------------------------------------------------------------------------ values
 
 
+def _same_kind(left: Any, right: Any) -> bool:
+    """Whether both are truth values, or neither is: to Python they are the numbers 0 and 1."""
+    return isinstance(left, bool) == isinstance(right, bool)
+
+
 def _ordered(compare: Callable[[Any, Any], bool]) -> Callable[[Any, Any], bool]:
     """A comparison that is false where there is no order."""
 
     def holds(left: Any, right: Any) -> bool:
         try:
-            return left is not None and right is not None and bool(compare(left, right))
+            return left is not None and right is not None and _same_kind(left, right) and bool(compare(left, right))
         except (TypeError, RecursionError):
             return False
 
@@ -346,7 +354,11 @@ def _ordered(compare: Callable[[Any, Any], bool]) -> Callable[[Any, Any], bool]:
 
 def _equal(left: Any, right: Any) -> bool:
     try:
-        return bool(left == right)
+        if isinstance(left, list | tuple) and isinstance(right, list | tuple):
+            return type(left) is type(right) and len(left) == len(right) and all(map(_equal, left, right))
+        if isinstance(left, dict) and isinstance(right, dict):
+            return left.keys() == right.keys() and all(_equal(value, right[key]) for key, value in left.items())
+        return _same_kind(left, right) and bool(left == right)
     except RecursionError:
         return False
 
@@ -354,7 +366,9 @@ def _equal(left: Any, right: Any) -> bool:
 def _contained(left: Any, right: Any) -> bool:
     """In a list, among the keys of an object, or as a part of text."""
     try:
-        return isinstance(right, list | tuple | dict | str) and left in right
+        if isinstance(right, list | tuple):
+            return any(_equal(left, item) for item in right)
+        return isinstance(right, dict | str) and left in right
     except (TypeError, RecursionError):
         return False
 
