@@ -67,7 +67,7 @@ class UnknownName(DataError):
     """A name that stands in no table. The message lists the known ones and the nearest."""
 
     def __init__(self, kind: str, name: str, known: Iterable[str], hint: str = "") -> None:
-        self.kind, self.name, self.known = kind, name, sorted(known)
+        self.kind, self.name, self.known, self.hint = kind, name, sorted(known), hint
         near = difflib.get_close_matches(name, self.known, n=1)
         guess = f" Did you mean {near[0]!r}?" if near else ""
         super().__init__(f"unknown {kind} {name!r}; known: {', '.join(self.known)}.{guess}{' ' + hint if hint else ''}")

@@ -43,8 +43,8 @@ def export(  # noqa: D417 - the options class documents its own fields
 
 
 def export_files(results: Sequence[Path], name: str, output: Path, options: ExportOptions) -> int:
-    """Write a training file and print the counts; returns the exit status: 1 where a private value was found in text of
-    ours, since then the run itself has a leak.
+    """Write a training file and print the counts; returns the exit status: 1 where there was no row to write, or a
+    private value was found in text of ours, since then the run itself has a leak.
 
     Raises:
         UnknownName: no such format. ConfigError, DataError: see `run_export`.
@@ -54,14 +54,15 @@ def export_files(results: Sequence[Path], name: str, output: Path, options: Expo
 
     table = name == PARQUET
     form_name = options.of if table else name
-    form = format_of(form_name)
+    form = format_of(form_name, container=not table)
     report = run_export(results, form_name, output, options, table=table)
     for line in render_counts(report, form):
         print(line)
-    print(f"{report.written} {form.name} rows from {report.read.total()} results -> {output}")
-    if output.is_file():
+    if not report.kept_old:
+        print(f"{report.written} {form.name} rows from {report.read.total()} results -> {output}")
+    if output.is_file() and not report.kept_old:
         print(f"counts, hashes, policy: {card_path(output)}")
-    if beside := report.card["output"]["beside"]:
+    if report.card and (beside := report.card["output"]["beside"]):
         print(f"what proves each row, on the same line: {beside}")
     if report.review_rows is not None:
         print(f"{report.review_rows} hits in evaluation sets to review: {options.review}")
@@ -71,8 +72,11 @@ def export_files(results: Sequence[Path], name: str, output: Path, options: Expo
         print_error(
             f"{report.leaks} results left out, since their prompts hold private values: check how they were made"
         )
-        return NOT_ALL
-    return DONE
+    if report.kept_old:
+        print_error(f"no result gives a row, so {output} stays as it was")
+    elif not report.written:
+        print_error(f"no result gives a row, so {output} is empty")
+    return DONE if report.written and not report.leaks else NOT_ALL
 
 
 def render_counts(report: ExportReport, form: Format) -> Iterator[str]:

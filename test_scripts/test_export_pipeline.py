@@ -345,8 +345,8 @@ def test_an_interrupted_export_leaves_the_old_file(tmp_path):
     before = output.read_bytes()
     line = path.read_bytes()
     with path.open("wb") as file:
-        for _ in range(20_000):
-            file.write(line)
+        for number in range(20_000):
+            file.write(line.replace(b'"sample_index": 0', b'"sample_index": %d' % number))
     command = [sys.executable, "-m", "code_generation", "export", str(path), "--output", str(output)]
     process = subprocess.Popen(command, stderr=subprocess.PIPE)
     while not any(f.exists() and f.resolve() == path for f in Path(f"/proc/{process.pid}/fd").iterdir()):

@@ -303,17 +303,21 @@ def read_evaluation_sets(paths: Iterable[Path]) -> EvaluationSets:
     "humaneval". Of a result its problem counts, and the code if that is verified.
 
     Raises:
-        ConfigError: no file is named. DataError: a file can't be read, or a line is neither.
+        ConfigError: no file is named. DataError: a file can't be read or holds nothing, or a line is neither.
     """
     sets, names = EvaluationSets(), Counter[str]()
     for path in paths:
         name = path.name.removesuffix(".gz").removesuffix(".zst").removesuffix(".jsonl").removesuffix(".json")
         names[name] += 1
         name = name if names[name] == 1 else f"{name}#{names[name]}"
+        before = len(sets)
         for number, row in read_each_line(path):
             if isinstance(row, DataError):
                 raise row
             sets.add(name, *_evaluated(row, f"{path}: line {number}"))
+        if len(sets) == before:
+            msg = f"{path} holds no problems, so nothing could be found in it; name the file of an evaluation set"
+            raise DataError(msg)
     if not names:
         msg = "no evaluation set is named; name problem files or result files"
         raise ConfigError(msg)
@@ -346,7 +350,7 @@ class Review:
     decisions: dict[Decision, bool]
     """Whether to keep the problem in spite of the hit."""
     rows: tuple[dict[str, JsonValue], ...] = ()
-    """The rows that hold them, as they were."""
+    """The rows of the file, as they were."""
 
     def keeps(self, hit: Hit) -> bool:
         """Whether a problem is to be kept in spite of a hit; the decision that names most counts."""
@@ -361,33 +365,37 @@ class Review:
 def read_review(path: Path) -> Review:
     """Read a review file, `{"problem_id", "against", "against_id", "kind", "score", "evidence", "keep"}` a line; `keep`
     is true, false, or null where nothing is decided. A row may say less: without `kind` it is about all kinds, with
-    `problem_id` alone about the problem. No file: nothing is decided.
+    `problem_id` and `keep` alone about the problem. No file: nothing is decided.
 
     Raises:
         DataError: a line is something else.
     """
     decisions: dict[Decision, bool] = {}
     rows = []
-    for number, row in read_each_line(path) if path.exists() else ():
+    for number, row in read_each_line(path) if path.is_file() else ():
         if isinstance(row, DataError):
             raise row
-        keep = row.get("keep") if isinstance(row, dict) else 0
+        keep = row.get("keep", 0) if isinstance(row, dict) else 0
         names = [row.get(k) for k in ("problem_id", "against", "against_id", "kind")] if isinstance(row, dict) else []
-        if not names or not isinstance(names[0], str) or not (keep is None or isinstance(keep, bool)):
+        named = bool(names) and isinstance(names[0], str) and all(n is None or isinstance(n, str) for n in names)
+        if not named or not (keep is None or isinstance(keep, bool)):
             msg = f'{path}: line {number}: expected an object with "problem_id" and "keep": true, false or null'
             raise DataError(msg)
         if keep is not None:
             decisions[names[0], names[1], names[2], names[3]] = keep
-            rows.append(row)
+        rows.append(row)
     return Review(decisions, tuple(rows))
 
 
 def write_review(path: Path, hits: Iterable[Hit], review: Review) -> int:
     """Write hits for a person to decide about, each once, with what is decided already; returns how many rows.
 
-    Decisions about what is no hit any more are kept too.
+    Decisions about what is no hit any more are kept too, and so are keys that a person has added to a hit.
     """
     told: set[Decision] = set()
+    earlier: dict[Decision, dict[str, JsonValue]] = {
+        (row["problem_id"], row.get("against"), row.get("against_id"), row.get("kind")): row for row in review.rows
+    }
 
     def rows() -> Iterator[JsonValue]:
         for hit in hits:
@@ -397,9 +405,9 @@ def write_review(path: Path, hits: Iterable[Hit], review: Review) -> int:
                 fields = {
                     f: getattr(hit, f) for f in ("problem_id", "against", "against_id", "kind", "score", "evidence")
                 }
-                yield {**fields, "keep": review.decisions.get(name)}
-        for row in review.rows:
-            if (row["problem_id"], row.get("against"), row.get("against_id"), row.get("kind")) not in told:
+                yield {**fields, "keep": None, **{k: v for k, v in earlier.get(name, {}).items() if k not in fields}}
+        for named, row in earlier.items():
+            if row["keep"] is not None and named not in told:
                 yield row
 
     return write_lines(path, rows())

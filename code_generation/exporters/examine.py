@@ -4,12 +4,13 @@ processes can share: what is remembered from row to row, a problem's private val
 
 from __future__ import annotations
 
+import hashlib
 import json
 from typing import TYPE_CHECKING, NamedTuple, Self
 
 import msgspec
 
-from code_generation.errors import DataError
+from code_generation.errors import CodeGenerationError, DataError
 from code_generation.exporters.checks import Checks, Findings
 from code_generation.exporters.conversation import Conversation
 from code_generation.exporters.export_card import common_facts
@@ -43,6 +44,8 @@ class Line(NamedTuple):
 class Examined(NamedTuple):
     """What became of a line: a reason, or a unit with its pieces; an error, or nothing where it is torn."""
 
+    sample: bytes = b""
+    """What tells the sample from all others, see `sample_key`."""
     reason: str | None = None
     unit: Unit | None = None
     pieces: list[Stored] = []  # noqa: RUF012 - never changed
@@ -63,17 +66,20 @@ class Examiner:
         result = read_result(line)
         if not isinstance(result, GenerationResult):
             return Examined() if isinstance(result, TornLine) else Examined(error=str(result))
-        conversation = Conversation(result, line.file)
-        pieces = self._form.render(conversation, self._options)
+        conversation, key = Conversation(result, line.file), sample_key(result)
+        try:
+            pieces = self._form.render(conversation, self._options)
+        except CodeGenerationError as e:
+            return Examined(error=f"{line.file}: line {line.line}: {e}")
         if isinstance(pieces, str):
-            return Examined(pieces)
+            return Examined(key, pieces)
         if not self._checks.lets_through(conversation, line.of_problem):
-            return Examined("where")
+            return Examined(key, "where")
         if reason := self._checks.judge(conversation, f"{line.file}:{line.line}"):
-            return Examined(reason)
+            return Examined(key, reason)
         unit = self._unit(line, conversation, pieces)
         facts = json.dumps(common_facts(conversation), sort_keys=True)
-        return Examined(None, unit, [_stored(piece) for piece in pieces], facts)
+        return Examined(key, None, unit, [_stored(piece) for piece in pieces], facts)
 
     def _unit(self, line: Line, conversation: Conversation, pieces: list[Piece]) -> Unit:
         result, metadata = conversation.result, conversation.metadata
@@ -104,6 +110,17 @@ class Examiner:
     def __exit__(self, *exc: object) -> None:
         """Give back what is remembered."""
         self.close()
+
+
+def sample_key(result: GenerationResult) -> bytes:
+    """16 bytes that a sample has wherever it stands, graded anew or not: of its problem, its model, its number, and
+    what was said. Runs that number their samples alike said something else, unless nothing was left to chance.
+    """
+    metadata, key = result.generation_metadata, hashlib.blake2b(digest_size=16)
+    names = [str(metadata.get(name)) for name in ("provider", "model", "prompt_id", "system_prompt_id", "sample_index")]
+    for text in (result.problem.problem_id, *names, *(m.content for m in result.full_message_history)):
+        key.update(text.encode("utf-8", "surrogatepass") + b"\xff")  # a byte that no text has
+    return key.digest()
 
 
 _DECODER = msgspec.json.Decoder(GenerationResult)

@@ -107,7 +107,7 @@ def write_card(
             "rows": report.written,
             "bytes": output.stat().st_size if regular else None,
             "sha256": sha256_of(output) if regular else None,
-            "beside": str(beside) if _has_beside(form, options, table=table) else None,
+            "beside": str(beside) if form.has_beside(options) and not table else None,
         },
         "counts": {
             "results_read": report.read.total(),
@@ -132,10 +132,6 @@ def write_card(
     if regular:
         write_lines(card_path(output), [card])
     return card
-
-
-def _has_beside(form: Format, options: ExportOptions, *, table: bool) -> bool:
-    return not table and (form.name == "openai" or (form.gather == "pairs" and options.dialect == "openai"))
 
 
 def _with_reasons(counts: Counter[str], says: dict[str, str]) -> list[dict[str, JsonValue]]:

@@ -16,10 +16,12 @@ if TYPE_CHECKING:
 def export(results: Iterable[Path], name: str, output: Path, options: ExportOptions | None = None) -> tuple[int, int]:
     """Write a training file from result files; returns (results read, rows written).
 
-    The file is made anew and put in place whole: it can always be made again from its results.
+    The file is made anew and put in place whole: it can always be made again from its results. Where there is no row to
+    write, a file that is there stays as it was.
 
     Raises:
-        UnknownName: no such format. ConfigError: the output holds results. DataError: an input holds none.
+        UnknownName: no such format. ConfigError: the output holds results. DataError: an input holds something
+            else, there is no result in any, or one twice.
     """
     options = options or ExportOptions()
     table = name == PARQUET

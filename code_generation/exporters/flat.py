@@ -51,4 +51,4 @@ def render(conversation: Conversation, options: ExportOptions) -> list[Piece] | 
     return [Piece(row, turn=last.number, chars=len(answer["content"]))]
 
 
-FORMAT = Format(name="flat", render=render, shown=conversation_shown)
+FORMAT = Format(name="flat", render=render, shown=conversation_shown, knows=frozenset({"thinking"}))

@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
+from code_generation.errors import DataError, boundary
+from code_generation.jsonl import encode
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -69,6 +72,12 @@ class Format:
     """`problems`: the row, with how many samples of the problem there are and how many of them are proven."""
     strict: bool = False
     """A service takes its rows, and no raw blocks in them."""
+    knows: frozenset[str] | None = None
+    """Those of `refusals.OF_FORMATS` that mean something to it; None, of formats of one's own: any may."""
+
+    def has_beside(self, options: ExportOptions) -> bool:
+        """Whether what proves the rows stands in a file of its own, but for tables."""
+        return self.name == "openai" or (self.gather == "pairs" and options.dialect == "openai")
 
 
 def conversation_shown(conversation: Conversation) -> list[Message]:
@@ -77,10 +86,35 @@ def conversation_shown(conversation: Conversation) -> list[Message]:
 
 
 def of_function(name: str, export: Callable[[GenerationResult], list[Row]]) -> Format:
-    """A format of one's own: a function from a result to its rows, asked about proven results only."""
+    """A format of one's own: a function from a result to its rows, asked about proven results only.
+
+    Its `render` raises DataError where the function fails, or returns something else than rows.
+    """
 
     def render(conversation: Conversation, _options: ExportOptions) -> list[Piece] | Reason:
-        fault = conversation.fault(conversation.turns[-1:])
-        return fault or [Piece(row) for row in export(conversation.result)] or "no_side"
+        if fault := conversation.fault(conversation.turns[-1:]):
+            return fault
+        with boundary(DataError, f"the format {name} fails"):
+            found = export(conversation.result)
+        if wrong := _no_rows(found):
+            msg = f"the format {name} returned {wrong}; expected a list of rows, objects of JSON with text as keys"
+            raise DataError(msg)
+        return [Piece(row) for row in found] or "no_side"
 
-    return Format(name=name, render=render, shown=conversation_shown)
+    return Format(name=name, render=render, shown=conversation_shown, knows=frozenset())
+
+
+def _no_rows(found: object) -> str | None:
+    """What it is instead of a list of rows."""
+    if not isinstance(found, list):
+        return f"an object of type {type(found).__name__}"
+    other = next((row for row in found if not isinstance(row, dict)), None)
+    if other is not None:
+        return f"a list with an object of type {type(other).__name__} in it"
+    if any(not isinstance(key, str) for row in found for key in row):
+        return "a row with a key that is no text"
+    try:
+        encode(found)
+    except (TypeError, ValueError, RecursionError) as e:
+        return f"a row that is no JSON ({e})"
+    return None

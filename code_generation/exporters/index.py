@@ -29,6 +29,7 @@ CREATE TABLE units (id INTEGER PRIMARY KEY, problem TEXT, chars INTEGER, turns I
                     cost REAL, facts INTEGER, first INTEGER, second INTEGER, form TEXT, dropped TEXT);
 CREATE TABLE pieces (id INTEGER PRIMARY KEY, unit INTEGER, proven INTEGER, prompt TEXT, turn INTEGER, chars INTEGER,
                      code_chars INTEGER, code TEXT, start INTEGER, size INTEGER);
+CREATE TABLE samples (sample BLOB PRIMARY KEY, place TEXT) WITHOUT ROWID;
 """
 
 
@@ -96,6 +97,15 @@ class Index:
         self._units.append((*whole, None))
         if len(self._units) >= WAITING:
             self.flush()
+
+    def see(self, sample: bytes, place: str) -> str | None:
+        """Remember where a sample stands; the place where it stands already, if there is one."""
+        try:
+            self.database.execute("INSERT INTO samples VALUES (?, ?)", (sample, place))
+        except sqlite3.IntegrityError:
+            (earlier,) = self.database.execute("SELECT place FROM samples WHERE sample = ?", (sample,)).fetchone()
+            return str(earlier)
+        return None
 
     def _fact(self, text: str) -> int:
         """The number of what many results have in common."""

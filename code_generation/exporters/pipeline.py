@@ -14,14 +14,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from code_generation.errors import ConfigError, DataError
+from code_generation.errors import DataError
 from code_generation.exporters.checks import merged, needs_problems, write_hits
 from code_generation.exporters.crew import open_crew, problem_id_of, workers_for
 from code_generation.exporters.examine import Line, read_result
-from code_generation.exporters.export_card import card_path, holds_export, write_card
+from code_generation.exporters.export_card import write_card
 from code_generation.exporters.formats import Pair
 from code_generation.exporters.index import Index
 from code_generation.exporters.proof import is_proven
+from code_generation.exporters.refusals import check_flags, check_places
 from code_generation.exporters.selection import gather_problems, pair_up, select
 from code_generation.exporters.table import format_of
 from code_generation.exporters.writing import open_rows
@@ -29,7 +30,6 @@ from code_generation.jsonl import encode, split_lines
 from code_generation.models import GenerationResult
 from code_generation.packed import open_bytes
 from code_generation.progress import Progress
-from code_generation.results import check_writable, refuse_to_replace
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -57,8 +57,15 @@ class ExportReport:
     checks: dict[str, Any] = field(default_factory=dict)
     """What the checks found, by kind, with examples."""
     review_rows: int | None = None
+    kept_old: bool = False
+    """There was no row to write, and the file that is there was left as it is, with its card."""
     card: dict[str, Any] = field(default_factory=dict)
     """What stands in F.export.json."""
+
+    @property
+    def units_written(self) -> int:
+        """What selection chose."""
+        return self.units - self.units_left_out.total()
 
     @property
     def leaks(self) -> int:
@@ -80,12 +87,12 @@ def run_export(
 
     Raises:
         UnknownName: no such format. ConfigError: options that can't be, an output that holds something else. DataError:
-            an input is no result file.
+            an input is no result file, there is no result in them, or one twice.
     """
     options.check()
-    form = format_of(name)
-    _check_thinking(form, options)
-    _check_output(files, output, table=table)
+    form = format_of(name, container=not table)
+    check_flags(form, options, table=table)
+    check_places(files, form, output, options, table=table)
     if workers is None:
         workers = workers_for(sum(path.stat().st_size for path in files if path.is_file()))
     report = ExportReport()
@@ -96,35 +103,14 @@ def run_export(
         report.units = _gather(form, options, index, report.read.total() - report.left_out.total())
         select(index, options)
         report.units_left_out = index.dropped()
-        report.written = _write(form, options, index, output, table=table)
+        report.kept_old = report.units_written == 0 and output.is_file() and output.stat().st_size > 0
+        if not report.kept_old:
+            report.written = _write(form, options, index, output, table=table)
         report.checks = {"counts": dict(sorted(found.counts.items())), "examples": found.examples}
         report.review_rows = write_hits(options, found)
-        report.card = write_card(files, form, output, options, index, report, table=table)
+        if not report.kept_old:
+            report.card = write_card(files, form, output, options, index, report, table=table)
     return report
-
-
-def _check_thinking(form: Format, options: ExportOptions) -> None:
-    strict = form.strict or (form.gather == "pairs" and options.dialect != "trl")
-    if options.thinking == "keep" and strict:
-        msg = "--thinking keep writes the provider's raw blocks, which no service takes; use --thinking tags or strip"
-        raise ConfigError(msg)
-
-
-def _check_output(files: Sequence[Path], output: Path, *, table: bool) -> None:
-    if output.resolve() in {path.resolve() for path in files}:
-        msg = f"--output {output} holds the results themselves, so it is not overwritten; choose another file"
-        raise ConfigError(msg)
-    if not holds_export(output):
-        if table and output.is_file() and output.stat().st_size:
-            msg = f"{output} is there already and is no export, so it is not overwritten; choose another file"
-            raise ConfigError(msg)
-        refuse_to_replace(output, "export", {"verified", "code_sha256"})
-    check_writable(output)
-    if output.is_file() or not output.exists():
-        card = card_path(output)
-        if card.exists() and not holds_export(output, whatever_it_holds=True):
-            msg = f"{card} is there already and describes no export; choose another output"
-            raise ConfigError(msg)
 
 
 def _folder_for(output: Path) -> Path:
@@ -147,6 +133,9 @@ def _read(
                 raise DataError(examined.error)
             if examined.reason is None and examined.unit is None:
                 continue  # torn
+            if earlier := index.see(examined.sample, f"{line.file}: line {line.line}"):
+                msg = f"{line.file}: line {line.line} is the sample of {earlier} once more; is a file given two times?"
+                raise DataError(msg)
             report.read[line.file] += 1
             if examined.unit is None:
                 report.left_out[str(examined.reason)] += 1
@@ -154,6 +143,9 @@ def _read(
                 index.add(examined.unit, examined.pieces, examined.facts)
             progress.step(f"{report.left_out.total()} left out")
         index.flush()
+    if not report.read.total():
+        msg = f"no result in {', '.join(map(str, files))}; an export is made of the rows that codegen scrape wrote"
+        raise DataError(msg)
 
 
 def _lines_of(files: Sequence[Path], of_problem: Callable[[Line], Mapping[str, JsonValue]] | None) -> Iterator[Line]:
@@ -195,8 +187,7 @@ def _gather(form: Format, options: ExportOptions, index: Index, results: int) ->
 
 
 def _write(form: Format, options: ExportOptions, index: Index, output: Path, *, table: bool) -> int:
-    beside = form.name == "openai" or (form.gather == "pairs" and options.dialect == "openai")
-    with open_rows(output, beside=beside, table=table, raw=options.thinking == "keep") as rows:
+    with open_rows(output, beside=form.has_beside(options), table=table, raw=options.thinking == "keep") as rows:
         for line in _lines(form, options, index):
             rows.write(line)
     return rows.count

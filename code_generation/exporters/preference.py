@@ -96,4 +96,7 @@ def join(pair: Pair, options: ExportOptions) -> Written:
     return Written(row, facts) if options.dialect == "openai" else Written(row | facts)
 
 
-FORMAT = Format(name="dpo", render=render, gather="pairs", join=join)
+FORMAT = Format(
+    name="dpo", render=render, gather="pairs", join=join,
+    knows=frozenset({"thinking", "pairs", "max_length_ratio", "dialect"}),
+)  # fmt: skip

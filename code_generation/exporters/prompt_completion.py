@@ -74,5 +74,8 @@ def _piece(conversation: Conversation, turn: Turn, row: Row) -> Piece:
     return Piece(row, proven=turn.proven, turn=turn.number, chars=len(row["completion"][0]["content"]))
 
 
-PROMPT_COMPLETION = Format(name="prompt-completion", render=render, shown=conversation_shown, repeats="conversation")
-KTO = Format(name="kto", render=render_labelled, shown=conversation_shown, repeats="conversation")
+_KNOWS = frozenset({"thinking", "turns"})
+PROMPT_COMPLETION = Format(
+    name="prompt-completion", render=render, shown=conversation_shown, repeats="conversation", knows=_KNOWS
+)
+KTO = Format(name="kto", render=render_labelled, shown=conversation_shown, repeats="conversation", knows=_KNOWS)

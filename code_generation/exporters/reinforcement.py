@@ -50,4 +50,4 @@ def complete(row: Row, samples: int, verified: int) -> Row:
     return {**row, "samples": samples, "verified_samples": verified}
 
 
-FORMAT = Format(name="rl", render=render, gather="problems", complete=complete)
+FORMAT = Format(name="rl", render=render, gather="problems", complete=complete, knows=frozenset())

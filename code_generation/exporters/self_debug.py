@@ -16,6 +16,7 @@ openai with no other key (its provenance stands on the same line of the file bes
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from code_generation.exporters.conversation import plain
@@ -85,8 +86,12 @@ def _weight(turn: Turn, options: ExportOptions) -> int:
     return 1 if turn.proven else options.failed_weight
 
 
-SELF_DEBUG = Format(name="self-debug", render=render, shown=conversation_shown, repeats="conversation")
-OPENAI = Format(name="openai", render=render_openai, shown=conversation_shown, repeats="conversation", strict=True)
-TOGETHER = Format(
-    name="together", render=render_together, shown=conversation_shown, repeats="conversation", strict=True
-)
+SELF_DEBUG = Format(
+    name="self-debug", render=render, shown=conversation_shown, repeats="conversation",
+    knows=frozenset({"thinking", "single_turn", "split_turns", "failed_weight"}),
+)  # fmt: skip
+OPENAI = Format(
+    name="openai", render=render_openai, shown=conversation_shown, repeats="conversation", strict=True,
+    knows=frozenset({"thinking", "failed_weight"}),
+)  # fmt: skip
+TOGETHER = replace(OPENAI, name="together", render=render_together)

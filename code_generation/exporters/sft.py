@@ -50,4 +50,4 @@ def opening_answer(conversation: Conversation, turn: Turn, thinking: Thinking) -
     return {"role": "assistant", "content": conversation.block(turn.code or "")}
 
 
-FORMAT = Format(name="sft", render=render)
+FORMAT = Format(name="sft", render=render, knows=frozenset({"thinking"}))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from code_generation.errors import ConfigError, UnknownName
 from code_generation.exporters.formats import Format, of_function
 from code_generation.tables import resolve
 
@@ -20,11 +21,20 @@ PARQUET = "parquet"
 """No format but a container: any of them can be in it."""
 
 
-def format_of(name: str) -> Format:
-    """A format by its name, or by a dotted path of one's own: a `Format`, or a function from a result to its rows.
+def format_of(name: str, *, container: bool = False) -> Format:
+    """A format by its name, or by a dotted path of one's own: a `Format`, or a function from a result to its rows. With
+    `container`, PARQUET is among the names that are known, as a name that may have been meant.
 
     Raises:
-        UnknownName: no such format.
+        UnknownName: no such format. ConfigError: the path leads to something else.
     """
-    found = resolve("export format", name, EXPORTERS)
-    return found if isinstance(found, Format) else of_function(name, found)
+    try:
+        found = resolve("export format", name, EXPORTERS)
+    except UnknownName as e:
+        raise UnknownName(e.kind, name, [*e.known, *[PARQUET] * container], e.hint) from None
+    if isinstance(found, Format):
+        return found
+    if not callable(found):
+        msg = f"the export format {name} is an object of type {type(found).__name__}; expected a function or a Format"
+        raise ConfigError(msg)
+    return of_function(name, found)
