@@ -183,3 +183,26 @@ def test_a_planted_value_is_found(numbers, before, after):
     problem = function_problem(([numbers], 1))
     assert leaks(problem, user(f"{before} {numbers} {after}"))[:1] == [("messages[0]", "input", "error")]
     assert comparable(comparable(before)) == comparable(before)
+
+
+ESCAPED = 'ab"cd\\efgh\nijkl\t\u00e4\U0001f600x'
+
+
+@pytest.mark.parametrize(
+    "written",
+    [json.dumps(ESCAPED), json.dumps(ESCAPED, ensure_ascii=False), repr(ESCAPED), ascii(ESCAPED), ESCAPED,
+     json.dumps([ESCAPED]), json.dumps(json.dumps({"a": ESCAPED}))],
+)  # fmt: skip
+def test_escaped_text_is_found(written):
+    """However Python or JSON writes a text, within JSON too; and where the statement has it so, it is public."""
+    for problem in (
+        program("0", ESCAPED),
+        function_problem((["public"], "PUBLIC", True), ([ESCAPED], "x")),
+        program("0", ESCAPED, statement="Print what it says: nothing."),
+    ):
+        assert [leak.severity for leak in find_leaks(problem, [user(f"Such as {written} here.")])] == ["error"]
+        assert find_leaks(problem, [], {"hint": written})
+    assert find_leaks(program("0", ESCAPED, statement=f"Print {written} only."), [user(json.dumps(ESCAPED))]) == []
+    asserted = TestCase(input=f"assert f() == {ESCAPED!r}", output=None, type="assert", is_public=False)
+    problem = CodeProblem(problem_id="p", problem="", solutions=[], test_cases=[asserted], metadata={})
+    assert find_leaks(problem, [user(f"Such as {written} here.")])

@@ -6,7 +6,8 @@ and what the model itself had written before. A hit there is an error. In text o
 solution may well hold such a constant, and whether it games its tests is what `gaming` looks at.
 
 Compared is text in which quotes are gone, blanks and line breaks (also written as `\n`) count as one blank or, beside
-brackets and commas, as none, and Python's constants are JSON's: a value is found as Python, JSON, or plain lines. It
+brackets and commas, as none, and Python's constants are JSON's: a value is found as Python, JSON, or plain lines. Text
+with backslashes is also read with its escapes as what they stand for, and once more, for JSON within JSON. A value
 counts where no word or number goes on at its ends.
 
 Work is bounded: a value is searched by its first `LONGEST` characters, and a problem has `MOST` needles at most; how
@@ -16,6 +17,7 @@ many more there would have been is told.
 from __future__ import annotations
 
 import ast
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
@@ -42,6 +44,9 @@ SHOWN = 60
 
 _UNQUOTED = str.maketrans(dict.fromkeys("'\"`"))
 _JOINTS = tuple((a, a.strip()) for sign in ",:=[](){}" for a in (f"{sign} ", f" {sign}"))
+_ESCAPE = re.compile(r"""\\(?:u([0-9a-fA-F]{4})|U000([0-9a-fA-F]{5})|x([0-9a-fA-F]{2})|(["'\\/abfnrtv]))""")
+_ESCAPED = {"a": "\a", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v"}
+_PAIR = re.compile("[\ud800-\udbff][\udc00-\udfff]")
 _WORDS = (("True", "true"), ("False", "false"), ("None", "null"))
 
 
@@ -95,7 +100,7 @@ def leaked_values(problem: CodeProblem) -> PrivateValues:
                 left_out += 1
                 continue
             needle = Needle(text[:LONGEST], number, part, len(text) <= LONGEST and len(raw) <= _READ)
-            if not _stands(needle, public):
+            if not any(_stands(needle, text) for text in public):
                 found[needle.text] = needle
     return PrivateValues(tuple(found.values()), left_out)
 
@@ -117,7 +122,7 @@ def find_leaks(
     told: set[str] = set()
     for number, message in enumerate(messages):
         role, text = _role_and_text(message)
-        hits = _hits(values, comparable(text))
+        hits = _hits(values, _readings(text))
         mine = role == "assistant"
         for needle in hits:
             noted = mine or needle.text in told
@@ -128,7 +133,7 @@ def find_leaks(
     for name, value in fields:
         where = f"metadata.{name}" if name else "metadata"
         text = "".join(_written(value, _NO_LIMIT))
-        found += [_leak(where, needle, "error") for needle in _hits(values, comparable(text))]
+        found += [_leak(where, needle, "error") for needle in _hits(values, _readings(text))]
     return found
 
 
@@ -142,12 +147,37 @@ def comparable(text: str) -> str:
     return text
 
 
+def _readings(text: str) -> list[str]:
+    """The text as it is compared: as it stands, and with its escapes read, once and twice."""
+    found = [comparable(text)]
+    for _ in range(2):
+        if "\\" in text and (plain := _unescaped(text)) != text:
+            text = plain
+            found.append(comparable(text))
+    return found
+
+
+def _unescaped(text: str) -> str:
+    r"""Text with the escapes of Python and JSON as what they stand for: "a\\\\b\u00e4" -> "a\\bä"."""
+    if "\\" not in text:
+        return text
+    plain = _ESCAPE.sub(_meant, text)
+    return _PAIR.sub(lambda pair: pair[0].encode("utf-16", "surrogatepass").decode("utf-16"), plain)
+
+
+def _meant(escape: re.Match[str]) -> str:
+    if sign := escape[4]:
+        return _ESCAPED.get(sign, sign)
+    code = int(escape[1] or escape[2] or escape[3], 16)
+    return chr(code)
+
+
 def _leak(where: str, needle: Needle, severity: Literal["error", "noted"]) -> Leak:
     return Leak(where, needle.test, needle.part, needle.text[:SHOWN], severity)
 
 
-def _hits(values: PrivateValues, text: str) -> list[Needle]:
-    return [needle for needle in values.needles if needle.text in text and _stands(needle, text)]
+def _hits(values: PrivateValues, readings: list[str]) -> list[Needle]:
+    return [n for n in values.needles if any(n.text in text and _stands(n, text) for text in readings)]
 
 
 def _stands(needle: Needle, text: str) -> bool:
@@ -186,12 +216,12 @@ _PUBLIC = 1_000_000
 _NO_LIMIT = 1 << 62
 
 
-def _public_material(problem: CodeProblem) -> str:
+def _public_material(problem: CodeProblem) -> list[str]:
     starter = problem.metadata.get("starter_code")
     parts = [problem.problem, starter if isinstance(starter, str) else ""]
     for test in problem.public_tests:
         parts += [raw for _, raw in _values(test, _PUBLIC)]
-    return comparable("\n".join(parts))
+    return _readings("\n".join(parts))
 
 
 def _values(test: TestCase, limit: int = _READ) -> Iterator[tuple[Literal["input", "output"], str]]:
@@ -225,16 +255,16 @@ def _of_source(source: str) -> Iterator[tuple[Literal["input", "output"], str]]:
     """What the assertions of a test's source compare, and their lines."""
     for line in source.split("\n"):
         if "assert" in line and "==" in line:
-            yield "input", line
+            yield "input", _unescaped(line)
     try:
         asserted = [n.test for n in ast.walk(parse_python(source)) if isinstance(n, ast.Assert)]
         for node in asserted:
             calls = [n for n in ast.walk(node) if isinstance(n, ast.Call)]
             for argument in calls[0].args if calls else []:
-                yield "input", ast.unparse(argument)
+                yield "input", _unescaped(ast.unparse(argument))
             if isinstance(node, ast.Compare):
                 for value in node.comparators:
-                    yield "output", ast.unparse(value)
+                    yield "output", _unescaped(ast.unparse(value))
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return
 
@@ -271,7 +301,7 @@ def _pieces(value: Any, limit: int, depth: int) -> Iterator[str]:
                 yield from _pieces(item, limit, depth + 1)
             yield closing
         case {"$py": str(text)} if is_python(value):
-            yield text[:limit]
+            yield _unescaped(text[:limit])
         case dict() if depth < DEEPEST:
             yield "{"
             for number, (key, item) in enumerate(value.items()):
