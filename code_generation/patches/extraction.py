@@ -15,12 +15,15 @@ _DIFF = re.compile(r"^(?:diff --git \S|--- \S.*\n\+\+\+ \S|@@.*@@)", re.MULTILIN
 _ANY = re.compile(r"^[ \t>]*(?:diff --git \S|--- \S|@@)", re.MULTILINE)
 _FILE = re.compile(r"^(?:diff --git \S|--- \S.*\n\+\+\+ \S)", re.MULTILINE)
 _NAMED = re.compile(r"^\+\+\+ (\S+)|^--- (?!/dev/null)(\S+)", re.MULTILINE)
-_FENCE = re.compile(r"([ \t]*)(`{3,}|~{3,})[ \t]*([^\n`]*?)[ \t]*\r?")
+_FENCE = re.compile(r"([ \t]*)(`{3,}+|~{3,}+)([^\n`]*)")
 _THINK = re.compile(r"<(/?)(?:think|thinking|thought|reasoning)>", re.IGNORECASE)
+_SOLID = re.compile(r"\S")
 _OPENING = re.compile(r"^(?![+\- ])([^\n]*?)<(\w+)>[ \t]*\r?(?:\n|(?=diff --git |--- ))", re.MULTILINE)
 PATCH_TAGS = ("patch", "diff")
 MOST_BLOCKS = 1000
 """Blocks of an answer that are looked at."""
+MOST_READ = 20_000_000
+"""Characters that are read behind the opening tags of an answer, of all of them together; further tags are text."""
 
 
 @dataclass(frozen=True)
@@ -79,14 +82,18 @@ def _bare(text: str, blocks: list[_Block]) -> FoundPatch | None:
 def _without_thinking(text: str) -> str:
     """What comes after the last closing think tag; what comes before an opening one that is never closed."""
     end, opened = 0, None
+    line = ahead = first = 0  # where the tag's line begins, the text before the tag ends, what is no blank begins
     for tag in _THINK.finditer(text):
-        start = text.rfind("\n", 0, tag.start()) + 1
-        line = text[start : tag.start()]
-        if line[:1] in {"+", "-", " "} or text[tag.start() - 1 : tag.start()] in {"'", '"', "`"}:
+        start = text.rfind("\n", ahead, tag.start()) + 1
+        if start or not ahead:
+            line, first = start, (_SOLID.search(text, start) or tag).start()
+        ahead = tag.end()
+        before = text[line : min(line + 1, tag.start())]
+        if before in {"+", "-", " "} or text[tag.start() - 1 : tag.start()] in {"'", '"', "`"}:
             continue
         if tag[1]:
             end, opened = tag.end(), None
-        elif opened is None and not line.strip():
+        elif opened is None and first == tag.start():
             opened = tag.start()
     return text[end:] if opened is None or opened < end else text[end:opened]
 
@@ -94,12 +101,13 @@ def _without_thinking(text: str) -> str:
 def _tags(text: str) -> list[_Block]:
     """Blocks between tags; the last may lack its end."""
     found: list[_Block] = []
-    at = 0
-    while len(found) < MOST_BLOCKS and (opening := _OPENING.search(text, at)):
+    at = read = 0
+    while len(found) < MOST_BLOCKS and read < MOST_READ and (opening := _OPENING.search(text, at)):
         name = opening[2].lower()
         closing = _closing(text, name, opening.end())
         end = closing.start() if closing else len(text)
         body = text[opening.end() : end]
+        read += end - opening.start()
         if _looks_like_a_patch(body, _FILE):
             inner = [b for b in _fences(body) if _looks_like_a_patch(b.text, _FILE)]
             if not _starts_like_a_patch(body) and len(inner) == 1:
@@ -121,7 +129,7 @@ def _closing(text: str, name: str, start: int) -> re.Match[str] | None:
     match = first.search(text, start)
     if match:
         return re.compile(rf"</{name}>", re.IGNORECASE).search(text, match.start())
-    return re.compile(rf"</{name}>(?=\s*(?:</s>|<\|\w+\|>|`{{3,}}|\s)*\Z)", re.IGNORECASE).search(text, start)
+    return re.compile(rf"</{name}>(?=(?:</s>|<\|\w+\|>|`{{3,}}(?!`)|\s)*\Z)", re.IGNORECASE).search(text, start)
 
 
 def _fences(text: str) -> list[_Block]:
@@ -136,8 +144,9 @@ def _fences(text: str) -> list[_Block]:
         elif match and opened is not None:
             same = match[1] == opened[1] and match[2][0] == opened[2][0] and len(match[2]) >= len(opened[2])
             if same and len(found) < MOST_BLOCKS:
-                found.append(_block(text[start:at], opened, begun, closed=not match[3]))
-                opened, start, begun = (match, at + len(line), at) if match[3] else (None, 0, 0)
+                named = match[3].strip(" \t")
+                found.append(_block(text[start:at], opened, begun, closed=not named))
+                opened, start, begun = (match, at + len(line), at) if named else (None, 0, 0)
         at += len(line)
     if opened is not None:
         found.append(_block(text[start:], opened, begun, closed=False))

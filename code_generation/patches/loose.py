@@ -21,11 +21,10 @@ _TERMINATOR = re.compile(
 )
 """How a line begins that ends an answer's patch: fences, tags, marks of a chat format."""
 _LOOSE_HEADER = re.compile(
-    r"@@+[ \t]*-(\d{1,9})(?:[ \t]*,[ \t]*(\d{1,9}))?[ \t]*,?[ \t]*"
-    r"\+(\d{1,9})(?:[ \t]*,[ \t]*(\d{1,9}))?[ \t]*(?:@@+|$)(.*)"
+    r"@@+[ \t]*+-(\d{1,9}+)(?:[ \t]*+,[ \t]*+(\d{1,9}+))?[ \t]*+,?[ \t]*+"
+    r"\+(\d{1,9}+)(?:[ \t]*+,[ \t]*+(\d{1,9}+))?[ \t]*+(?:@@+|$)(.*)"
 )
 _BULLET = re.compile(r"[-+] \S")
-_SECTION = re.compile(r"@@+[ \t.]*(?:(.*?)[ \t.]*@@+)?[ \t]*(.*)")
 
 
 @dataclass
@@ -145,8 +144,8 @@ def read_header(line: str, number: int) -> LooseHunk:
         old_start, old, new_start, new = (int(n) if n is not None else None for n in match.groups()[:4])
         old, new = (1 if n is None else n for n in (old, new))
         return LooseHunk(number, old_start, new_start, old, new, match[5].removeprefix(" "), line)
-    words = _SECTION.fullmatch(line)
-    section = (words[2] or words[1] or "") if words else ""
+    inner, _, behind = line.lstrip("@").lstrip(" \t.").partition("@@")
+    section = behind.lstrip("@").lstrip(" \t") or inner.rstrip(" \t.")
     return LooseHunk(number, None, None, None, None, section, line)
 
 

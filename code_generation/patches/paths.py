@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-_STAMP = re.compile(r"\t.*$|[ ]+\d{4}-\d\d-\d\d \d\d:\d\d.*$", re.DOTALL)
+_STAMP = re.compile(r"\t.*$|(?<! )[ ]+\d{4}-\d\d-\d\d \d\d:\d\d.*$", re.DOTALL)
 _ESCAPE = re.compile(r"\\([0-7]{3}|.)", re.DOTALL)
 _ESCAPES = {"n": "\n", "t": "\t", "r": "\r", "a": "\a", "b": "\b", "f": "\f", "v": "\v", '"': '"', "\\": "\\"}
 NOWHERE = "/dev/null"
@@ -28,7 +28,7 @@ def written_path(text: str) -> str:
 
 def unquoted(text: str) -> str:
     r"""A path in C quotes as text: `\303\274` is `ü`."""
-    raw = b""
+    raw = bytearray()
     at = 0
     for match in _ESCAPE.finditer(text):
         raw += text[at : match.start()].encode("utf-8", "surrogatepass")

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from code_generation.patches.anchoring import anchor
+from code_generation.patches.anchoring import KnownFiles, anchor
 from code_generation.patches.diffs import FilePatch, MalformedPatch, parse_patch, render_patch
 from code_generation.patches.headers import repaired_head
 from code_generation.patches.line_numbers import without_numbers
@@ -69,7 +69,8 @@ def repair_patch(raw: str, sources: Mapping[str, str] | None = None) -> Repaired
         text, found = _as_lines(raw)
         reading = read_loosely(text.split("\n")[:-1])
         found |= reading.repairs
-        drafts = [_repaired(file, sources or {}, found) for file in reading.files]
+        known = KnownFiles(sources or {})
+        drafts = [_repaired(file, known, found) for file in reading.files]
         if "line-numbers" in found:
             _refuse_other_numbers(reading, drafts, sources or {})
         files = [file for file in drafts if file is not None]
@@ -120,13 +121,13 @@ def _surrogates(text: str) -> list[str]:
     return []
 
 
-def _repaired(file: LooseFile, sources: Mapping[str, str], found: set[str]) -> FilePatch | None:
+def _repaired(file: LooseFile, known: KnownFiles, found: set[str]) -> FilePatch | None:
     """A file's change with a header and hunks that tools read; None where it changes nothing.
 
     Raises:
         MalformedPatch: header or hunks can't be made sense of.
     """
-    head, old, new, repairs = repaired_head(file.head, file.line, sources, has_hunks=bool(file.hunks))
+    head, old, new, repairs = repaired_head(file.head, file.line, known.sources, has_hunks=bool(file.hunks))
     found |= repairs
     draft = FilePatch(head=head, hunks=(), old=old, new=new)
     hunks = []
@@ -134,10 +135,10 @@ def _repaired(file: LooseFile, sources: Mapping[str, str], found: set[str]) -> F
         if not any(line[:1] in {"-", "+"} for line in hunk.lines):
             found.add("empty-hunk")
         else:
-            hunks.append(_without_copied_numbers(hunk, draft, sources, found))
+            hunks.append(_without_copied_numbers(hunk, draft, known, found))
     if file.hunks and not hunks:
         return None
-    return replace(draft, hunks=tuple(anchor(hunks, draft, sources.get(old) if old else None, found)))
+    return replace(draft, hunks=tuple(anchor(hunks, draft, known.get(old), found)))
 
 
 def _refuse_other_numbers(reading: Reading, drafts: Sequence[FilePatch | None], sources: Mapping[str, str]) -> None:
@@ -154,25 +155,22 @@ def _refuse_other_numbers(reading: Reading, drafts: Sequence[FilePatch | None], 
                 raise MalformedPatch(hunk.line, "copied line numbers, or the file's own")
 
 
-def _without_copied_numbers(hunk: LooseHunk, file: FilePatch, sources: Mapping[str, str], found: set[str]) -> LooseHunk:
+def _without_copied_numbers(hunk: LooseHunk, file: FilePatch, known: KnownFiles, found: set[str]) -> LooseHunk:
     """A hunk without line numbers from the prompt, where they surely are such: the file has its lines only without
     them, or, unseen, they are the hunk's own line numbers and the file is code.
     """
     clean = without_numbers(hunk.lines)
     if clean is None:
         return hunk
-    source = None if file.old is None else sources.get(file.old)
+    source = known.get(file.old)
     if source is None:
         first = hunk.old_start if file.old is not None else clean[0]
         sure = file.path.endswith(_CODE) and first in {clean[0], None}
     else:
-        padded = f"\n{source}\n"
         with_numbers, without = (
-            "\n" + "\n".join(line[1:].rstrip() for line in lines if line[:1] in {" ", "-"}) + "\n"
-            for lines in (hunk.lines, clean[1])
+            [line[1:] for line in lines if line[:1] in {" ", "-"}] for lines in (hunk.lines, clean[1])
         )
-        padded = "\n".join(line.rstrip() for line in padded.split("\n"))
-        sure = with_numbers not in padded and without in padded
+        sure = bool(without) and not source.holds(hunk, with_numbers) and source.holds(hunk, without)
     if not sure:
         return hunk
     found.add("line-numbers")
