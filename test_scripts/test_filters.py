@@ -219,5 +219,5 @@ def test_arithmetic_is_pythons(a, b, c):
     ],
 )  # fmt: skip
 def test_truth_values_are_no_numbers(text, expected):
-    """Values of different kinds are unequal and have no order, within lists too; whole and other numbers are one kind."""
+    """Values of different kinds are unequal and have no order, within lists too; all numbers are one kind."""
     assert holds(text) is expected
