@@ -34,7 +34,7 @@ _THINK_TAG = re.compile(rf"{_START}<(/?)(think|thinking|thought|reasoning)>{_END
 _CODE_TAG = re.compile(
     rf"{_START}(?:<(/?)(code|solution|python|answer)>|\[(/?)(PYTHON)\]){_END}", re.IGNORECASE | re.MULTILINE
 )
-_FENCE = re.compile(r"^([ \t>]*)(`{3,}|~{3,})([^\n`]*)$")
+_FENCE = re.compile(r"^([ \t>]*)(`{3,}+|~{3,}+)([^\n`]*)$")
 _CODE_LINE = re.compile(
     r"^(?:def |class |import |from \w[\w.]* import |@\w|async def |[A-Za-z_][\w, ]* = |for |while |if |print\(|try:)"
 )
@@ -106,24 +106,24 @@ def split_thinking(text: str) -> tuple[str, str]:
     """(what stands within think tags, the text outside of them). Where only a closing tag is there, the opening one was
     part of the prompt; where only an opening one is, the answer was cut off while the model was thinking.
     """
-    thought: list[str] = []
-    kept: list[str] = []
+    thought: list[slice] = []  # joined at the end, once: an answer may be tags and nothing else
+    kept: list[slice] = []
     depth = start = 0
     for tag in _THINK_TAG.finditer(text):
         if not tag[1]:
             if depth == 0:
-                kept.append(text[start : tag.start()])
+                kept.append(slice(start, tag.start()))
                 start = tag.end()
             depth += 1
         elif depth:
             depth -= 1
             if depth == 0:
-                thought.append(text[start : tag.start()])
+                thought.append(slice(start, tag.start()))
             start = tag.end() if depth == 0 else start
         else:
-            thought, kept, start = [text[: tag.start()]], [], tag.end()
-    (thought if depth else kept).append(text[start:])
-    return "\n".join(thought), "".join(kept)
+            thought, kept, start = [slice(tag.start())], [], tag.end()
+    (thought if depth else kept).append(slice(start, None))
+    return "\n".join(text[part] for part in thought), "".join(text[part] for part in kept)
 
 
 def _blocks(text: str) -> list[_Block]:
@@ -161,6 +161,7 @@ def _tagged(text: str) -> list[tuple[int, _Block]]:
     """Blocks between `<code>` and the like, with the line where each ends; the last one may lack its end."""
     found: list[tuple[int, _Block]] = []
     opened: re.Match[str] | None = None
+    line = counted = 0
     for tag in _CODE_TAG.finditer(text):
         closing = bool(tag[1] or tag[3])
         if not closing:
@@ -168,8 +169,8 @@ def _tagged(text: str) -> list[tuple[int, _Block]]:
         elif opened is not None and (tag[2] or tag[4]).lower() == (opened[2] or opened[4]).lower():
             body = text[opened.end() : tag.start()]
             if "```" not in body and "~~~" not in body:
-                end = text.count("\n", 0, tag.end())
-                found.append((end, _Block(_without_margin(body).strip("\n"), closed=True, language="python")))
+                line, counted = line + text.count("\n", counted, tag.end()), tag.end()
+                found.append((line, _Block(_without_margin(body).strip("\n"), closed=True, language="python")))
             opened = None
     if opened is not None and "```" not in text[opened.end() :]:
         body = _trim_to_parse(_without_margin(text[opened.end() :]).strip("\n"))
