@@ -14,9 +14,9 @@ import code_generation
 PACKAGE = Path(code_generation.__file__).parent
 FLOORS = {
     0: "errors models programs protocols extras",
-    1: "json_pieces literals records packed jsonl tables config prompts extract finish_reasons compare harness evalplus "
-    "profiles pricing forecast sandbox concurrency progress proportions statements spans group_commit journal batch_ledger "
-    "spending event_log interruption",
+    1: "json_pieces literals records packed jsonl tables config prompts extract finish_reasons compare harness "
+    "evalplus profiles pricing forecast sandbox concurrency progress proportions statements spans group_commit "
+    "journal batch_ledger spending event_log interruption",
     2: "loaders patches providers executors synthesis",
     3: "certificate judging grader rewards results audit grading curation",
     4: "scraper sampler generate estimate run run_files run_manifest run_options run_summary journal_tools preprocess "

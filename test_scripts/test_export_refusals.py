@@ -8,6 +8,7 @@ import re
 import pytest
 
 from code_generation.errors import CodeGenerationError, ConfigError, DataError, UnknownName
+from code_generation.exporters.export_card import announce
 from code_generation.exporters.options import ExportOptions
 from code_generation.exporters.pipeline import run_export
 from code_generation.exporters.table import EXPORTERS, format_of
@@ -271,3 +272,18 @@ def test_a_mistake_is_one_line(folder, codegen, arguments, says):
     assert (done.returncode, done.stderr.count("\n"), says in done.stderr) == (2, 1, True), done.stderr
     assert "\\n" not in done.stderr
     assert not (folder / "o.jsonl").exists()
+
+
+@pytest.mark.parametrize("name", ["openai", "parquet"])
+def test_a_killed_export_is_made_again(tmp_path, name):
+    """Between a file and its card a kill may come: the same command goes on, and what is not its own stays refused."""
+    path = write(tmp_path / "r.jsonl", result())
+    output, table = tmp_path / "out.x", name == "parquet"
+    form, options = ("flat" if table else name), ExportOptions()
+    run_export([path], form, output, options, table=table)
+    announce(format_of(form), output, options)  # as it is where the kill comes after the file
+    output.write_bytes(output.read_bytes() + b"\n")
+    assert run_export([path], form, output, options, table=table).written == 1
+    (tmp_path / "mine").write_bytes(output.read_bytes())
+    with pytest.raises(ConfigError):
+        run_export([path], form, tmp_path / "mine", options, table=table)

@@ -49,9 +49,24 @@ def holds_export(output: Path, *, whatever_it_holds: bool = False) -> bool:
         card = decode(card_path(output).read_bytes())
         if not isinstance(card, dict) or card.get("kind") != KIND:
             return False
-        return whatever_it_holds or card["output"]["bytes"] == output.stat().st_size
+        if whatever_it_holds or card.get("being_written") is True:
+            return True
+        return bool(card["output"]["bytes"] == output.stat().st_size)
     except (OSError, ValueError, LookupError, TypeError):
         return False
+
+
+def announce(form: Format, output: Path, options: ExportOptions) -> None:
+    """Say beside a file that an export is about to be put there: whatever is killed between the two, the same command
+    knows the file for its own.
+    """
+    if output.is_file() or not output.exists():
+        said = {"kind": KIND, "being_written": True, "format": form.name, "options": _described(options)}
+        write_lines(card_path(output), [said])
+
+
+def _described(options: ExportOptions) -> dict[str, JsonValue]:
+    return describe_options(options) | {"decontaminate": [str(p) for p in options.decontaminate]}
 
 
 def common_facts(conversation: Conversation) -> dict[str, JsonValue]:
@@ -97,7 +112,7 @@ def write_card(
         "created_at": now(),
         "command": command_line(),
         "versions": {"code_generation": __version__, "result_schema": SCHEMA},
-        "options": describe_options(options) | {"decontaminate": [str(p) for p in options.decontaminate]},
+        "options": _described(options),
         "inputs": [
             {"path": str(p), "rows": report.read[str(p)], "bytes": p.stat().st_size, "sha256": sha256_of(p)}
             for p in files

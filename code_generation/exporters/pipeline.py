@@ -18,7 +18,7 @@ from code_generation.errors import DataError
 from code_generation.exporters.checks import merged, needs_problems, write_hits
 from code_generation.exporters.crew import open_crew, problem_id_of, workers_for
 from code_generation.exporters.examine import Line, read_result
-from code_generation.exporters.export_card import write_card
+from code_generation.exporters.export_card import announce, write_card
 from code_generation.exporters.formats import Pair
 from code_generation.exporters.index import Index
 from code_generation.exporters.proof import is_proven
@@ -105,6 +105,7 @@ def run_export(
         report.units_left_out = index.dropped()
         report.kept_old = report.units_written == 0 and output.is_file() and output.stat().st_size > 0
         if not report.kept_old:
+            announce(form, output, options)
             report.written = _write(form, options, index, output, table=table)
         report.checks = {"counts": dict(sorted(found.counts.items())), "examples": found.examples}
         report.review_rows = write_hits(options, found)
