@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import io
 import re
 import shlex
 import subprocess
@@ -11,6 +12,7 @@ from functools import cache
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 from code_generation.config import read_models, read_toml
 from code_generation.generation_cli import app
@@ -37,10 +39,9 @@ def shell_lines() -> list[str]:
 
 @cache
 def help_of(command: str) -> str:
-    done = subprocess.run(
-        [sys.executable, "-m", "code_generation", command, "--help"], capture_output=True, text=True, check=True
-    )
-    return done.stdout
+    shown = io.StringIO()
+    app.help_print([command], console=Console(file=shown, width=80))
+    return shown.getvalue()
 
 
 def test_every_command_is_known_here():
@@ -84,7 +85,7 @@ def test_json_blocks_are_problems(page, row):
     assert parse_row(decode(row)).problem_id, page
 
 
-LONG = {"demo", "baselines"}
+LONG = {"demo", "baselines", "evaluate", "compare", "diagnose", "report", "synthesize"}
 
 
 @pytest.mark.parametrize(

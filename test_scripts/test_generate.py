@@ -85,6 +85,7 @@ def test_swebench_as_typed(issues, codegen):
         assert {(p["model_name_or_path"], p["model_patch"]) for p in predictions} == {("org/m", PATCH)}
 
 
+@pytest.mark.slow
 def test_killed_and_resumed(issues, codegen):
     """Killed again and again, a run ends with every row once, and buys at most what was under way each time."""
     command = [

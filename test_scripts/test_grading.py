@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
+import subprocess
+import sys
 
 import pytest
 
@@ -99,12 +102,20 @@ def test_other_verdicts_are_not_touched(graded, tmp_path):
     assert (done.returncode, len(rows), (tmp_path / "v.jsonl.bak").read_text()) == (0, 3, before)
 
 
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """A finished run and an export of it."""
+    folder = tmp_path_factory.mktemp("run")
+    write(folder / "p.jsonl", [PROBLEM, {**PROBLEM, "problem_id": "q"}])
+    for words in ("scrape p.jsonl s.jsonl --model scripted:flaky", "export s.jsonl --output sft.jsonl"):
+        subprocess.run([sys.executable, "-m", "code_generation", *words.split()], cwd=folder, check=True)
+    return folder
+
+
 @pytest.fixture
-def run(tmp_path, codegen):
-    """A finished run: its result rows and how to write them back and verify them."""
-    write(tmp_path / "p.jsonl", [PROBLEM, {**PROBLEM, "problem_id": "q"}])
-    codegen("scrape", "p.jsonl", "s.jsonl", "--model", "scripted:flaky")
-    codegen("export", "s.jsonl", "--output", "sft.jsonl")
+def run(made, tmp_path):
+    """A copy of it to spoil: its result rows and how to write them back and verify them."""
+    shutil.copytree(made, tmp_path, dirs_exist_ok=True)
     return tmp_path
 
 

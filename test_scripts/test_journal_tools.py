@@ -63,6 +63,7 @@ def test_no_journal(tmp_path, codegen, command):
     assert (done.returncode, done.stderr.count("\n"), "none.journal.jsonl" in done.stderr) == (2, 1, True)
 
 
+@pytest.mark.slow
 def test_where_the_time_goes(tmp_path, codegen):
     """The profile has each problem's seconds and shares of model calls, waiting, execution and I/O, and their sum; what
     waits for a model shows as waiting for a model.

@@ -68,11 +68,12 @@ def traces(tmp_path_factory):
         loose = codegen("scrape", "in.jsonl", "loose.jsonl", *model, "--max-turns", 2, "--criterion", "public")
         found["requests"] = json.dumps(server.seen()["bodies"])
     dry = codegen("scrape", "in.jsonl", "dry.jsonl", "--model", "scripted:flaky", "--dry-run")
-    export = codegen("export", "out.jsonl", "loose.jsonl", "--format", "sft", "--output", "sft.jsonl")
+    export = codegen("export", "out.jsonl", "--format", "sft", "--output", "sft.jsonl")
+    other = codegen("export", "loose.jsonl", "--format", "sft", "--output", "loose.sft.jsonl")
     verify = codegen("verify", "out.jsonl")
-    both = [done, again, loose, dry, export, verify]
+    both = [done, again, loose, dry, export, other, verify]
     found["terminal"] = "".join(d.stdout + d.stderr for d in both)
-    found["export"] = (folder / "sft.jsonl").read_text()
+    found["export"] = "".join((folder / name).read_text() for name in ("sft.jsonl", "loose.sft.jsonl"))
     results = [
         json.loads(line)
         for name in ("out.jsonl", "out.unsolved.jsonl", "loose.jsonl")
@@ -82,7 +83,7 @@ def traces(tmp_path_factory):
     found["attempts"] = json.dumps([r["attempts"] for r in results])
     found["metadata"] = json.dumps([r["generation_metadata"] for r in results])
     turns = [len(r["attempts"]) for r in results]
-    assert ([d.returncode for d in both], max(turns), found["export"].count("\n") >= 3) == ([0] * 6, 2, True)
+    assert ([d.returncode for d in both], max(turns), found["export"].count("\n") >= 3) == ([0] * 7, 2, True)
     return found, marks
 
 

@@ -170,6 +170,7 @@ def manifest(folder) -> dict:
     return json.loads((folder / "out.jsonl.manifest.json").read_text())
 
 
+@pytest.mark.slow
 def test_the_manifest_tells_the_run(folder, codegen):
     """Each start is a session: command, model, prompts with their texts, counts of calls and rows; one that was killed
     says so later; keys are nowhere in the files of a run.

@@ -146,7 +146,9 @@ def test_a_broken_tool_leaves_no_row(folder, codegen):
         assert (done.returncode, len(ids(out, err)), server.seen()["requests"]) == (0, 12, 2)
 
 
-@pytest.mark.parametrize(("fault", "status"), [("auth", 2), ("not_found", 2), ("quota", 2)])
+@pytest.mark.parametrize(("fault", "status"), [
+    ("auth", 2), pytest.param("not_found", 2, marks=pytest.mark.slow), pytest.param("quota", 2, marks=pytest.mark.slow)
+])  # fmt: skip
 def test_a_hopeless_run_stops_at_once(folder, codegen, fault, status):
     """A refused key or model name ends the run with one line, long before every problem has been tried."""
     with serving(problems=folder / "in.jsonl", fault=[fault], forever=True, latency=0.1) as server:
