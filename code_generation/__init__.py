@@ -13,6 +13,8 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from code_generation.errors import CodeGenerationError as CodeGenerationError
+    from code_generation.evaluation.figures import evaluate as evaluate
+    from code_generation.evaluation.passk import pass_at_k as pass_at_k
     from code_generation.executors import open_executor as open_executor
     from code_generation.exporters.files import export as export
     from code_generation.extract import extract_code as extract_code
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
     from code_generation.providers import open_provider as open_provider
     from code_generation.results import read_results as read_results
     from code_generation.rewards import deepcoder_code_reward as deepcoder_code_reward
+    from code_generation.sampler import SolutionSampler as SolutionSampler
     from code_generation.scraper import scrape as scrape
     from code_generation.scraper import solve as solve
 
@@ -34,15 +37,18 @@ _PUBLIC = {
     "CodeProblem": "models",
     "GenerationResult": "models",
     "Grade": "models",
+    "SolutionSampler": "sampler",
     "TestCase": "models",
     "TestExecutionGrader": "grader",
     "deepcoder_code_reward": "rewards",
+    "evaluate": "evaluation.figures",
     "export": "exporters.files",
     "extract_code": "extract",
     "load": "loaders",
     "open_executor": "executors",
     "open_grader": "grader",
     "open_provider": "providers",
+    "pass_at_k": "evaluation.passk",
     "read_results": "results",
     "scrape": "scraper",
     "solve": "scraper",
