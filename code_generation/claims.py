@@ -72,11 +72,11 @@ def read_claims(files: Iterable[Path], results: Iterable[Path], problems: Path |
     given = None if problems is None else _Problems(problems)
     run: Run | None = None
     for path in files:
-        if beside := read_with(path):
-            print_error(f"{path} stands beside {beside} and is read with it")
-            continue
         if _holds_results(path):
             yield from _result_claims(path, given or _problems_of(path))
+            continue
+        if beside := read_with(path):
+            print_error(f"{path} stands beside {beside} and is read with it")
             continue
         run = run or Run(list(results), given)
         yield from _export_claims(path, run)

@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from code_generation.errors import BadRow
-    from code_generation.models import CodeProblem, Completion, GenerationResult, Grade, JsonValue, Mode, Request
+    from code_generation.models import CodeProblem, Completion, Grade, JsonValue, Mode, Request
     from code_generation.programs import ExecutionResult, Limits, Program
 
 
@@ -98,12 +98,4 @@ class Grader(Protocol):
 
     def limits(self, problem: CodeProblem) -> Limits:
         """The limits under which a problem's tests run."""
-        ...
-
-
-class Exporter(Protocol):
-    """One training format: a row in, none or several training rows out. Sees results only, runs nothing."""
-
-    def __call__(self, result: GenerationResult) -> list[dict[str, object]]:
-        """Training rows of one result; empty where it has nothing to give."""
         ...

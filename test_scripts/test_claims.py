@@ -200,6 +200,14 @@ def test_rows_taken_away_are_noticed(folder):
         faults(folder / "openai.jsonl", results=[folder / "s.jsonl"])
 
 
+def test_a_run_of_any_name_is_checked(folder):
+    """What stands beside an export is read with it; a result file is checked, whatever it is called."""
+    assert faults(folder / "openai.rows.jsonl") == {}
+    edit(folder / "s.jsonl", weaker)
+    (folder / "s.jsonl").rename(folder / "openai.rows.jsonl")
+    assert list(faults(folder / "openai.rows.jsonl", problems=folder / "p.jsonl")) == ["k1"]
+
+
 def test_an_export_alone_proves_nothing(folder):
     """Without the run there is nothing to hold it against."""
     with pytest.raises(ConfigError, match="--results"):

@@ -5,35 +5,19 @@ from __future__ import annotations
 import json
 from math import comb
 from statistics import fmean
-from typing import TYPE_CHECKING
 
 import pytest
 
 from code_generation.errors import ConfigError, DataError
 from code_generation.evaluation.power import cluster, components, problems_needed
-from code_generation.generation_cli import app
 from code_generation.jsonl import write_lines
 from code_generation.measuring.comparing import compare_files, plan_files
 from code_generation.measuring.options import CompareOptions, PlanOptions, RowOptions
 from test_scripts.conftest import ROOT
-
-if TYPE_CHECKING:
-    from pathlib import Path
+from test_scripts.recorded_rows import command, recorded
 
 SMALL, MEDIUM = (ROOT / f"datasets/recorded_{size}.jsonl" for size in ("small", "medium"))
 CLOSE = {"rel": 1e-12, "abs": 1e-12}
-
-
-def command(*arguments) -> int:
-    """Run a command line in this process."""
-    return app([str(a) for a in arguments], exit_on_error=False, print_error=False, result_action="return_value")
-
-
-def recorded(path: Path, table: dict[str, str], **facts) -> Path:
-    """A file of recorded verdicts: `{"p1": "+-?"}` is passed, failed, infra."""
-    verdict = {"+": {"passed": True}, "-": {"passed": False}, "?": {"verdict": "infra"}}
-    write_lines(path, [{"problem_id": p, **verdict[c], **facts} for p, text in table.items() for c in text])
-    return path
 
 
 def compare(*paths, rows=None, **options):

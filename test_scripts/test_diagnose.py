@@ -15,31 +15,19 @@ from hypothesis import strategies as st
 
 from code_generation.errors import ConfigError, DataError
 from code_generation.evaluation.advantages import group_advantages, value_advantages
-from code_generation.generation_cli import app
 from code_generation.grader import GraderOptions
-from code_generation.jsonl import read_objects, write_lines
+from code_generation.jsonl import read_objects
 from code_generation.measuring.diagnosing import diagnose_runs, read_runs
 from code_generation.measuring.diagnosis_page import render_diagnosis
 from code_generation.measuring.options import DiagnoseOptions, RowOptions
 from code_generation.measuring.quality import LONGEST, Quality, complexity_of, quality_of, relative
 from test_scripts.conftest import ROOT
+from test_scripts.recorded_rows import command, recorded
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 CLOSE = {"rel": 1e-9, "abs": 1e-12}
-
-
-def command(*arguments) -> int:
-    """Run a command line in this process."""
-    return app([str(a) for a in arguments], exit_on_error=False, print_error=False, result_action="return_value")
-
-
-def recorded(path: Path, table: dict[str, str], **facts) -> Path:
-    """A file of recorded verdicts: `{"p1": "+-?"}` is passed, failed, infra."""
-    verdict = {"+": {"passed": True}, "-": {"passed": False}, "?": {"verdict": "infra"}}
-    write_lines(path, [{"problem_id": p, **verdict[c], **facts} for p, text in table.items() for c in text])
-    return path
 
 
 def diagnosis(*paths, grading=None, **options):

@@ -19,7 +19,6 @@ from msgspec import structs
 
 from code_generation.errors import CodeGenerationError, ConfigError, DataError, UnknownName
 from code_generation.evaluation.figures import FigureOptions
-from code_generation.generation_cli import app
 from code_generation.jsonl import decode, encode, read_objects, write_lines
 from code_generation.loaders.jsonl import read_problems
 from code_generation.measuring.cells import spent_usd
@@ -39,22 +38,11 @@ from code_generation.spending import SpendingLog, spending_path
 from test_scripts.conftest import ROOT, SHARED
 from test_scripts.kills import problem
 from test_scripts.model_server import serving
+from test_scripts.recorded_rows import command, recorded
 from test_scripts.report_rows import result
 
 HOW = FigureOptions(ks=(1, 2, 5))
 CLOSE = {"rel": 1e-12, "abs": 1e-12}
-
-
-def command(*arguments) -> int:
-    """Run a command line in this process."""
-    return app([str(a) for a in arguments], exit_on_error=False, print_error=False, result_action="return_value")
-
-
-def recorded(path: Path, table: dict[str, str], **facts) -> Path:
-    """A file of recorded verdicts: `{"p1": "+-?"}` is passed, failed, infra."""
-    verdict = {"+": {"passed": True}, "-": {"passed": False}, "?": {"verdict": "infra"}}
-    write_lines(path, [{"problem_id": p, **verdict[c], **facts} for p, text in table.items() for c in text])
-    return path
 
 
 def evaluation(*paths, rows=None, how=HOW, by_dataset=True):

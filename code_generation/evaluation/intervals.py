@@ -136,18 +136,27 @@ def mean_interval(values: Sequence[float], level: float = LEVEL, bounds: Bounds 
     Raises:
         ValueError: no values.
     """
-    n = len(values)
-    if not n:
-        msg = "an interval of the mean of no values"
-        raise ValueError(msg)
-    estimate = fmean(values)
-    if n == 1 or min(values) == max(values):
-        return _alike(estimate, n, level, bounds)
+    if told := _told_at_once(values, level, bounds):
+        return told
+    n, estimate = len(values), fmean(values)
     half = student_quantile(two_sided(level), n - 1) * math.sqrt(variance(values) / n)
     low, high = estimate - half, estimate + half
     if bounds:
         low, high = max(low, bounds[0]), min(high, bounds[1])
     return Interval(estimate=estimate, low=low, high=high, level=level, method="student")
+
+
+def _told_at_once(values: Sequence[float], level: float, bounds: Bounds | None) -> Interval | None:
+    """The interval of values without a spread; None where they have one.
+
+    Raises:
+        ValueError: no values.
+    """
+    if not values:
+        msg = "an interval of the mean of no values"
+        raise ValueError(msg)
+    alike = len(values) == 1 or min(values) == max(values)
+    return _alike(fmean(values), len(values), level, bounds) if alike else None
 
 
 def variance(values: Sequence[float]) -> float:
@@ -176,13 +185,9 @@ def bootstrap_interval(
     Raises:
         ValueError: no values.
     """
-    n = len(values)
-    if not n:
-        msg = "an interval of the mean of no values"
-        raise ValueError(msg)
-    estimate = fmean(values)
-    if n == 1 or min(values) == max(values):
-        return _alike(estimate, n, level, bounds)
+    if told := _told_at_once(values, level, bounds):
+        return told
+    n, estimate = len(values), fmean(values)
     low, high = _percentiles(_resampled(tuple(values), resamples, seed), n, level)
     return Interval(estimate=estimate, low=low, high=high, level=level, method="bootstrap")
 

@@ -30,7 +30,7 @@ def render(conversation: Conversation, options: ExportOptions) -> list[Piece] | 
     if fault:
         return fault
     turns = conversation.turns if options.turns == "all" else conversation.turns[-1:]
-    return [_piece(conversation, turn, turn_row(conversation, turn, options)) for turn in turns]
+    return [_piece(turn, turn_row(conversation, turn, options)) for turn in turns]
 
 
 def render_labelled(conversation: Conversation, options: ExportOptions) -> list[Piece] | Reason:
@@ -40,7 +40,7 @@ def render_labelled(conversation: Conversation, options: ExportOptions) -> list[
         return turns
     chosen = [t for t in turns if options.turns != "last" or t.number == len(conversation.turns)]
     rows = [
-        _piece(conversation, turn, turn_row(conversation, turn, options, label=turn.proven))
+        _piece(turn, turn_row(conversation, turn, options, label=turn.proven))
         for turn in chosen
         if turn.proven or turn.failed
     ]
@@ -69,8 +69,7 @@ def turn_row(conversation: Conversation, turn: Turn, options: ExportOptions, **m
     }
 
 
-def _piece(conversation: Conversation, turn: Turn, row: Row) -> Piece:
-    del conversation
+def _piece(turn: Turn, row: Row) -> Piece:
     return Piece(row, proven=turn.proven, turn=turn.number, chars=len(row["completion"][0]["content"]))
 
 

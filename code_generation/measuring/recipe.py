@@ -167,4 +167,4 @@ def _convert(table: dict[str, Any], kind: type[T], place: str, more: Iterable[st
 def _as_path(kind: type, value: Any) -> Any:
     if kind is Path and isinstance(value, str):
         return Path(value)
-    raise NotImplementedError
+    raise NotImplementedError  # how msgspec wants to be told that a type is not ours to read
